@@ -1,0 +1,37 @@
+#include "actors/entity.hpp"
+
+namespace sluice::actors {
+
+entity_actor::behavior_type entity(entity_actor::stateful_pointer<entity_state> self, partition_actor owner,
+                                   local_router* answers, entity_ref ref, loaded_pieces pieces) {
+  self->state.shell = make_entity(ref, pieces);
+  return {
+      [self, owner](const deliver& d) {
+        self->send(owner, delivered_back{std::make_shared<partition::delivered>(self->state.shell->deliver(*d.body))});
+      },
+      [self, owner](const save& s) {
+        auto done = std::make_shared<partition::saved>();
+        done->of = s.body.of;
+        done->checkpoint = s.body.checkpoint;
+        done->passivated = s.body.passivate;
+        done->pieces = self->state.shell->save();
+        self->send(owner, saved_back{std::move(done)});
+        if (s.body.passivate)
+          self->quit();
+      },
+      [self, owner](const publish_all& p) {
+        self->send(owner, published_back{std::make_shared<std::vector<partition::boxed_publication>>(
+                              self->state.shell->publish_all(p.body.now))});
+      },
+      [self, answers](const answer_question& q) {
+        const auto& ask = *q.body;
+        std::vector<partition::answer_out> out;
+        out.push_back({ask.what.from, ask.index, self->state.shell->ask(ask.now, ask.what.body)});
+        answers->give_back(std::move(out), {});
+      },
+      [self](const describe_entity& d) { d.done(self->state.shell->describe()); },
+      [self](const end_entity&) { self->quit(); },
+  };
+}
+
+} // namespace sluice::actors

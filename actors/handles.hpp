@@ -1,0 +1,132 @@
+// The actors' message types and typed handles. Local messages only: between nodes travel Protobuf bytes.
+#pragma once
+
+#include "cluster/partition/core.hpp"
+#include "cluster/partition/types.hpp"
+
+#include <caf/all.hpp>
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+namespace sluice::actors {
+
+// ---- to an entity, from its partition ----
+
+struct deliver {
+  std::shared_ptr<const partition::delivery> body;
+};
+
+struct save {
+  partition::save_request body;
+};
+
+struct publish_all {
+  partition::publish_request body;
+};
+
+/// The answer goes straight back to whoever asked, through the router.
+struct answer_question {
+  std::shared_ptr<const partition::ask> body;
+};
+
+/// For `inspect`: the entity as JSON.
+struct describe_entity {
+  std::function<void(std::string)> done;
+};
+
+/// The placement group is gone, or the node stops.
+struct end_entity {};
+
+using entity_actor = caf::typed_actor<caf::reacts_to<deliver>, caf::reacts_to<save>, caf::reacts_to<publish_all>,
+                                      caf::reacts_to<answer_question>, caf::reacts_to<describe_entity>,
+                                      caf::reacts_to<end_entity>>;
+
+// ---- to a partition ----
+
+struct proposals {
+  std::shared_ptr<std::vector<partition::proposal>> body;
+};
+
+struct questions {
+  std::shared_ptr<std::vector<partition::query>> body;
+};
+
+/// From the log writer: this write, and all before it, are durable.
+struct became_durable {
+  std::uint64_t write_id = 0;
+  std::uint64_t checkpoint = 0;
+};
+
+/// From an entity.
+struct delivered_back {
+  std::shared_ptr<partition::delivered> body;
+};
+
+struct saved_back {
+  std::shared_ptr<partition::saved> body;
+};
+
+struct published_back {
+  std::shared_ptr<std::vector<partition::boxed_publication>> body;
+};
+
+/// From the checkpoint writer.
+struct flushed {
+  std::uint64_t checkpoint = 0;
+};
+
+struct time_passed {};
+
+/// Take a checkpoint whatever changed; for a clean stop.
+struct checkpoint_please {};
+
+/// Looks at the partition from inside its actor; must be quick.
+struct look_inside {
+  std::function<void(const partition::core&)> look;
+};
+
+/// For `inspect`: which entities are active.
+struct list_entities {
+  std::function<void(std::vector<entity_ref>)> done;
+};
+
+/// For `inspect`: one entity as JSON; activates nothing, empty if it is not active.
+struct inspect_entity {
+  entity_ref of;
+  std::function<void(std::string)> done;
+};
+
+struct stop_partition {
+  std::function<void()> stopped;
+};
+
+using partition_actor =
+    caf::typed_actor<caf::reacts_to<proposals>, caf::reacts_to<questions>, caf::reacts_to<became_durable>,
+                     caf::reacts_to<delivered_back>, caf::reacts_to<saved_back>, caf::reacts_to<published_back>,
+                     caf::reacts_to<flushed>, caf::reacts_to<time_passed>, caf::reacts_to<checkpoint_please>,
+                     caf::reacts_to<look_inside>, caf::reacts_to<list_entities>, caf::reacts_to<inspect_entity>,
+                     caf::reacts_to<stop_partition>>;
+
+} // namespace sluice::actors
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::actors::deliver)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::actors::save)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::actors::publish_all)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::actors::answer_question)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::actors::describe_entity)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::actors::end_entity)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::actors::proposals)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::actors::questions)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::actors::became_durable)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::actors::delivered_back)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::actors::saved_back)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::actors::published_back)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::actors::flushed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::actors::time_passed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::actors::checkpoint_please)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::actors::look_inside)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::actors::list_entities)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::actors::inspect_entity)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::actors::stop_partition)

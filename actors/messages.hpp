@@ -1,0 +1,34 @@
+// Every interface between the rooms and the actors. No CAF here: bridges and desks see only these; the actors' own message
+// types are in handles.hpp.
+#pragma once
+
+#include "cluster/partition/types.hpp"
+
+#include <cstdint>
+#include <vector>
+
+namespace sluice::actors {
+
+/// Takes what partitions answer to requests of this process. Called from actor threads: thread-safe, must not block.
+class answer_port {
+public:
+  virtual ~answer_port() = default;
+  virtual void take(std::vector<partition::answer_out> answers, std::vector<partition::refusal_out> refusals) = 0;
+};
+
+/// Takes what leaders publish: boards, seat maps, the ranking. Called from actor threads, before the answers of the same
+/// entry leave, so that on one node whoever has an answer reads its own write. Thread-safe, must not block.
+class publication_port {
+public:
+  virtual ~publication_port() = default;
+  virtual void take(partition_id partition, const std::vector<partition::publication_out>& publications) = 0;
+};
+
+/// Carries effects out. Called from actor threads: thread-safe, must not block.
+class effect_port {
+public:
+  virtual ~effect_port() = default;
+  virtual void start(std::vector<partition::effect_out> effects) = 0;
+};
+
+} // namespace sluice::actors

@@ -1,0 +1,68 @@
+// The actor around a partition core: it only carries. Inputs come as messages, outputs go to the log writer, the entities,
+// the bridges and the desks.
+#pragma once
+
+#include "actors/entity.hpp"
+#include "actors/handles.hpp"
+#include "actors/local_router.hpp"
+#include "actors/messages.hpp"
+#include "storage/checkpoint_writer.hpp"
+#include "storage/log_store.hpp"
+#include "storage/log_writer.hpp"
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+
+namespace sluice::actors {
+
+/// What a partition works with. All of it outlives the actors.
+struct partition_services {
+  storage::log_store* store = nullptr;
+  storage::log_writer* log = nullptr;
+  storage::checkpoint_writer* checkpoints = nullptr;
+  local_router* routes = nullptr;
+  publication_port* publications = nullptr;
+  effect_port* effects = nullptr;
+  std::function<partition::reading()> clock;
+  std::function<void(partition_id, const raft::role_changed&)> role_changed; // for logs; may be empty
+};
+
+class partition_host final : public partition_actor::base {
+public:
+  partition_host(caf::actor_config& cfg, partition::config settings, partition::start found,
+                 partition_services services);
+
+  const char* name() const override { return "partition"; }
+
+protected:
+  behavior_type make_behavior() override;
+  void on_exit() override;
+
+private:
+  void feed(partition::input in);
+  void carry_out();
+  void write_log();
+  void activate(const entity_ref& of, partition::activation how, const std::shared_ptr<const std::string>& record);
+  entity_actor& handle_of(const entity_ref& of) { return entities_.at(of); }
+  void end_group(event_number event);
+  void set_timer();
+
+  partition_id partition_;
+  partition_services services_;
+  partition::core core_;
+  partition::start found_;
+  partition::outputs out_;
+  std::unordered_map<entity_ref, entity_actor> entities_;
+  std::optional<host_time> timer_;
+  log_index applied_ = 0;
+};
+
+/// What recovery found, as the core wants it. A damaged log may not vote: on one node that is the end of it.
+partition::start start_from(const storage::recovered& found, node_id self);
+
+/// A raft write as the store wants it.
+storage::log_batch to_batch(partition_id partition, const partition::log_write& w);
+
+} // namespace sluice::actors

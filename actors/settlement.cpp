@@ -1,0 +1,42 @@
+#include "actors/settlement.hpp"
+
+namespace sluice::actors {
+
+namespace {
+
+constexpr std::chrono::milliseconds retry_after{50};
+
+} // namespace
+
+void settlement::attach(payment_desk_actor desk) {
+  std::lock_guard lock{lock_};
+  desk_ = std::move(desk);
+}
+
+void settlement::propose(partition::proposal p) {
+  {
+    std::lock_guard lock{lock_};
+    p.from = routes_.origin_of(port_, next_);
+    under_way_.emplace(next_++, p);
+  }
+  auto to = routes_.places().of_event(p.to.event);
+  std::vector<partition::proposal> batch;
+  batch.push_back(std::move(p));
+  routes_.propose(to, std::move(batch));
+}
+
+void settlement::take(std::vector<partition::answer_out> answers, std::vector<partition::refusal_out> refusals) {
+  std::lock_guard lock{lock_};
+  for (const auto& a : answers)
+    under_way_.erase(router::number_of(a.to));
+  for (const auto& r : refusals) {
+    auto known = under_way_.find(router::number_of(r.to));
+    if (known == under_way_.end() || !desk_)
+      continue;
+    auto again = std::make_shared<const partition::proposal>(std::move(known->second));
+    under_way_.erase(known);
+    caf::delayed_anon_send(desk_, retry_after, settle_again{std::move(again)});
+  }
+}
+
+} // namespace sluice::actors

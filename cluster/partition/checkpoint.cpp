@@ -1,0 +1,125 @@
+// A checkpoint is a cut between two entries, written ahead under its own number and put in force by one write.
+#include "cluster/partition/core.hpp"
+
+#include "cluster/partition/wire.hpp"
+
+#include <utility>
+
+namespace sluice::partition {
+
+void core::maybe_begin_checkpoint(const reading&, outputs& out) {
+  if (taking_ != 0 || applied_ == checkpoint_index_)
+    return;
+  if (!forced_ && log_bytes_ < config_.checkpoint_log_bytes &&
+      applied_ - checkpoint_index_ < config_.checkpoint_entries)
+    return;
+  forced_ = ended_ = false;
+  log_bytes_ = 0;
+  taking_ = ++attempts_;
+  taking_index_ = applied_;
+  taking_record_ = encode_record();
+  // Only groups that ended before the cut: replay from here may still need the records of one that ends later.
+  taking_forgotten_ = std::exchange(forgotten_, {});
+  taking_ref_ = {applied_, applied_term_, raft_.status().members,
+                 std::make_shared<const std::string>(taking_record_)};
+  out.begins.push_back({taking_, taking_index_});
+  entities_.begin_checkpoint(taking_, out);
+}
+
+void core::drive_checkpoint(const reading&, outputs& out) {
+  if (taking_ == 0 || ended_)
+    return;
+  entities_.collect(config_.collect_per_turn, out);
+  if (!entities_.checkpoint_complete())
+    return;
+  ended_ = true;
+  out.ends.push_back({taking_});
+}
+
+void core::on(const reading& now, checkpoint_flushed in, outputs& out) {
+  if (in.checkpoint != taking_ || !ended_ || committing_)
+    return;
+  committing_ = true;
+  auto keep_from = taking_index_ + 1 > config_.kept_entries ? taking_index_ + 1 - config_.kept_entries : 1;
+  auto before = out.writes.size();
+  consult(now, raft::snapshot_taken{taking_ref_, keep_from}, out);
+  if (failed_)
+    return;
+  if (out.writes.size() == before)
+    out.writes.emplace_back();
+  out.writes[before].commit = {taking_, taking_index_, taking_ref_.term, std::move(taking_record_),
+                               taking_ref_.members, std::exchange(taking_forgotten_, {})};
+}
+
+void core::on(const reading&, checkpoint_committed in, outputs&) {
+  if (!committing_ || in.checkpoint != taking_)
+    return;
+  committing_ = false;
+  checkpoint_ = taking_;
+  checkpoint_index_ = taking_index_;
+  taking_ = 0;
+  entities_.checkpoint_in_force();
+}
+
+std::string core::encode_record() const {
+  proto::PartitionRecord p;
+  p.set_index(applied_);
+  p.set_term(applied_term_);
+  p.set_log_time_ms(to_ms(last_.log));
+  p.set_wall_time_ms(to_ms(last_.wall));
+  p.set_state_hash(state_hash_);
+  for (const auto& [entity, at] : deadlines_.all()) {
+    auto& d = *p.add_deadlines();
+    encode(entity, *d.mutable_entity());
+    d.set_at_ms(to_ms(at));
+  }
+  for (const auto& [key, body] : open_effects_) {
+    auto& e = *p.add_open_effects();
+    encode(key.first, *e.mutable_entity());
+    e.set_key(key.second);
+    e.set_body(body);
+  }
+  for (const auto& [to, lane] : outbox_.lanes()) {
+    (*p.mutable_outbox_sequences())[to.value] = lane.last;
+    for (const auto& item : lane.items) {
+      auto& i = *p.add_outbox();
+      i.set_sequence(item.sequence);
+      encode(item.to, *i.mutable_to());
+      i.set_to_partition(to.value);
+      i.set_body(item.body);
+    }
+  }
+  for (const auto& [from, sequence] : inbox_.all()) {
+    auto& i = *p.add_inbox();
+    i.set_partition(from.value);
+    i.set_sequence(sequence);
+  }
+  for (const auto& entity : roster_)
+    encode(entity, *p.add_roster());
+  return p.SerializeAsString();
+}
+
+bool core::restore_record(const std::string& record) {
+  proto::PartitionRecord p;
+  if (!p.ParseFromString(record))
+    return false;
+  applied_ = p.index();
+  applied_term_ = p.term();
+  last_ = {log_time_from_ms(p.log_time_ms()), wall_time_from_ms(p.wall_time_ms())};
+  state_hash_ = p.state_hash();
+  for (const auto& d : p.deadlines())
+    deadlines_.set(decode(d.entity()), log_time_from_ms(d.at_ms()));
+  for (const auto& e : p.open_effects())
+    open_effects_.emplace(std::make_pair(decode(e.entity()), e.key()), e.body());
+  for (const auto& [to, last] : p.outbox_sequences())
+    outbox_.restore({to}, last);
+  for (const auto& i : p.outbox())
+    outbox_.restore({i.to_partition()}, {i.sequence(), decode(i.to()), i.body()});
+  for (const auto& i : p.inbox())
+    inbox_.restore({i.partition()}, i.sequence());
+  for (const auto& entity : p.roster())
+    roster_.insert(decode(entity));
+  return true;
+}
+
+} // namespace sluice::partition

@@ -1,0 +1,262 @@
+// Dispatch, the log and leadership. Execution is in execute.cpp, checkpoints in checkpoint.cpp.
+#include "cluster/partition/core.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace sluice::partition {
+
+core::core(config settings)
+    : config_{std::move(settings)}, raft_{config_.consensus}, entities_{config_.entities} {}
+
+void core::handle(const reading& now, input in, outputs& out) {
+  if (failed_)
+    return;
+  std::visit([&](auto& body) { on(now, std::move(body), out); }, in);
+  if (failed_)
+    return;
+  if (leading_)
+    propose_pulses(now);
+  propose_waiting(now, out);
+  run(now, out);
+  drive_checkpoint(now, out);
+  set_timer(now, out);
+}
+
+partition::status core::status() const {
+  partition::status s;
+  s.consensus = raft_.status();
+  s.applied = applied_;
+  s.checkpoint_index = checkpoint_index_;
+  s.checkpoint = checkpoint_;
+  s.leading = leading_;
+  s.waiting_commands = waiting_.size();
+  s.active_entities = entities_.active();
+  s.active_sessions = entities_.active_sessions();
+  s.open_effects = open_effects_.size();
+  s.outbox = outbox_.size();
+  s.state_hash = state_hash_;
+  s.time = last_;
+  s.entries_total = entries_total_;
+  s.commands_total = commands_total_;
+  s.refused_total = refused_total_;
+  s.checkpointing = taking_ != 0;
+  return s;
+}
+
+// ---- inputs ----------------------------------------------------------------------------------------------------------
+
+void core::on(const reading& now, start in, outputs& out) {
+  checkpoint_ = in.checkpoint;
+  attempts_ = in.attempts;
+  if (!in.record.empty() && !restore_record(in.record))
+    return fail("the partition's own piece of the checkpoint does not parse", out);
+  checkpoint_index_ = applied_;
+  committed_to_ = applied_;
+  for (const auto& e : in.consensus.log)
+    log_bytes_ += e.bytes();
+  consult(now, std::move(in.consensus), out);
+}
+
+void core::on(const reading& now, tick, outputs& out) {
+  if (raft_timer_ && *raft_timer_ <= now.host)
+    raft_timer_.reset(); // it rang; consensus sets another if it needs one
+  consult(now, raft::tick{}, out);
+  if (leading_ && notes_sent_ + config_.resend <= now.host)
+    send_notes(now, out);
+}
+
+void core::on(const reading& now, received in, outputs& out) {
+  consult(now, std::move(in.what), out);
+}
+
+void core::on(const reading&, propose in, outputs& out) {
+  for (auto& p : in.proposals) {
+    if (!leading_) {
+      refuse(p, errc::not_leader, out);
+    } else if (waiting_.size() >= config_.waiting_commands_max || waiting_bytes_ >= config_.waiting_bytes_max) {
+      refuse(p, errc::overloaded, out); // early and cheap, rather than late and queued
+    } else {
+      waiting_bytes_ += p.bytes();
+      waiting_.push_back(std::move(p));
+    }
+  }
+}
+
+void core::on(const reading& now, ask_all in, outputs& out) {
+  if (!leading_) {
+    for (const auto& q : in.queries)
+      out.refusals.push_back({q.from, errc::not_leader});
+    return;
+  }
+  auto id = next_read_id_++;
+  reads_.emplace(id, std::move(in.queries));
+  consult(now, raft::read{id}, out);
+}
+
+void core::on(const reading& now, written in, outputs& out) {
+  consult(now, raft::written{in.write_id}, out);
+}
+
+void core::on(const reading&, delivered in, outputs& out) {
+  if (!step_.accept(std::move(in)))
+    fail("an entity answered a delivery that was not open", out);
+}
+
+void core::on(const reading& now, saved in, outputs& out) {
+  bool passivated = in.passivated;
+  entities_.accept(std::move(in), out);
+  if (passivated)
+    deliver(now, std::exchange(parked_, {}), out);
+}
+
+void core::on(const reading&, checkpoint_now, outputs&) {
+  forced_ = true;
+}
+
+void core::on(const reading& now, peer_down in, outputs& out) {
+  consult(now, raft::peer_down{in.node}, out);
+}
+
+// ---- the log ---------------------------------------------------------------------------------------------------------
+
+void core::consult(const reading& now, raft::input in, outputs& out) {
+  raft_out_.clear();
+  raft_.handle(now.host, std::move(in), raft_out_);
+  auto& r = raft_out_;
+  if (r.fatal)
+    return fail("consensus: " + *r.fatal, out);
+  for (auto& w : r.writes) {
+    for (const auto& e : w.append)
+      log_bytes_ += e.bytes();
+    out.writes.push_back({std::move(w), std::nullopt});
+  }
+  std::move(r.sends.begin(), r.sends.end(), std::back_inserter(out.sends));
+  std::move(r.loads.begin(), r.loads.end(), std::back_inserter(out.loads));
+  std::move(r.fetches.begin(), r.fetches.end(), std::back_inserter(out.fetches));
+  for (auto& e : r.committed) {
+    committed_to_ = e.index;
+    committed_.push_back(std::move(e));
+  }
+  for (const auto& role : r.roles)
+    follow(role, out);
+  for (const auto& ready : r.reads) {
+    auto waiting = reads_.find(ready.id);
+    if (waiting == reads_.end())
+      continue;
+    if (ready.index == 0)
+      for (const auto& q : waiting->second)
+        out.refusals.push_back({q.from, errc::not_leader});
+    else
+      ready_reads_.emplace_back(ready.index, std::move(waiting->second));
+    reads_.erase(waiting);
+  }
+  if (r.timer)
+    raft_timer_ = r.timer;
+}
+
+void core::follow(const raft::role_changed& role, outputs& out) {
+  out.roles.push_back(role);
+  if (role.role == raft::role::leader)
+    return; // leads once its own first entry is applied
+  leading_ = false;
+  proposed_ = 0;
+  refuse_waiting(errc::not_leader, out);
+}
+
+void core::begin_leading(const reading& now, outputs& out) {
+  leading_ = true;
+  led_since_ = now.host;
+  // How long nobody led is known only from the wall clock, which may lie: believe it a little, in one direction.
+  auto outage = std::clamp<milliseconds>(now.wall - last_.wall, milliseconds{0}, config_.cold_start_max);
+  led_from_ = last_.log + outage;
+  last_wall_ = last_.wall;
+  deadlines_.forget_pulses();
+  publish_due_ = true;
+  for (const auto& [key, body] : open_effects_)
+    out.effects.push_back({key.first, key.second, body});
+  send_notes(now, out);
+}
+
+void core::propose_pulses(const reading& now) {
+  for (auto& entity : deadlines_.take_due(log_time_at(now.host))) {
+    proposal p;
+    p.to = std::move(entity);
+    p.body = config_.pulse;
+    waiting_bytes_ += p.bytes();
+    waiting_.push_back(std::move(p));
+  }
+}
+
+void core::propose_waiting(const reading& now, outputs& out) {
+  // One append in flight; and if execution falls behind, commands gather here, where they are counted.
+  while (leading_ && !waiting_.empty() && proposed_ <= committed_to_ && committed_.size() < 2) {
+    std::vector<proposal> batch;
+    std::size_t bytes = 0;
+    while (!waiting_.empty() && batch.size() < config_.entry_commands_max && bytes < config_.entry_bytes_max) {
+      bytes += waiting_.front().bytes();
+      batch.push_back(std::move(waiting_.front()));
+      waiting_.pop_front();
+    }
+    waiting_bytes_ -= bytes;
+    last_wall_ = std::max(last_wall_, now.wall);
+    entry_time stamp{log_time_at(now.host), last_wall_};
+    auto payload = std::make_shared<const std::string>(encode_entry(stamp, 0, batch));
+    auto id = next_propose_id_++;
+    consult(now, raft::propose{id, std::move(payload)}, out);
+    if (failed_)
+      return;
+    for (const auto& result : raft_out_.proposals) {
+      if (result.id != id)
+        continue;
+      if (result.why == raft::refusal::none)
+        proposed_ = result.index;
+      else
+        for (const auto& p : batch)
+          refuse(p, result.why == raft::refusal::overloaded ? errc::overloaded : errc::not_leader, out);
+    }
+  }
+}
+
+void core::refuse(const proposal& p, errc why, outputs& out) {
+  ++refused_total_;
+  if (p.from.node)
+    out.refusals.push_back({p.from, why});
+}
+
+void core::refuse_waiting(errc why, outputs& out) {
+  for (const auto& p : waiting_)
+    refuse(p, why, out);
+  waiting_.clear();
+  waiting_bytes_ = 0;
+}
+
+log_time core::log_time_at(host_time now) const {
+  return led_from_ + std::chrono::floor<milliseconds>(now - led_since_);
+}
+
+void core::set_timer(const reading& now, outputs& out) {
+  auto next = raft_timer_;
+  auto consider = [&](host_time at) { next = next ? std::min(*next, at) : at; };
+  if (leading_) {
+    if (auto deadline = deadlines_.next())
+      consider(led_since_ + (*deadline - led_from_));
+    if (outbox_.size() > 0)
+      consider(notes_sent_ + config_.resend);
+  }
+  if (entities_.active_sessions() > 0 && !step_.running())
+    consider(passivated_ + std::chrono::seconds{1});
+  if (taking_ != 0 && entities_.owes())
+    consider(now.host + milliseconds{1});
+  if (next)
+    out.timer = std::max(*next, now.host);
+}
+
+void core::fail(std::string why, outputs& out) {
+  failed_ = true;
+  leading_ = false;
+  out.fatal = "partition=" + std::to_string(config_.partition.value) + " index=" + std::to_string(applied_) + ": " +
+              std::move(why);
+}
+
+} // namespace sluice::partition

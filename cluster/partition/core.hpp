@@ -1,0 +1,186 @@
+// The core of one partition replica: proposals become log entries, committed entries become supersteps, and what entities
+// want becomes answers, notes, effects and facts. As pure as the machines: a CAF actor hosts it and ships batches to entity
+// actors, the simulator hosts it and calls machines directly.
+#pragma once
+
+#include "cluster/partition/deadline_index.hpp"
+#include "cluster/partition/entity_table.hpp"
+#include "cluster/partition/outbox.hpp"
+#include "cluster/partition/superstep.hpp"
+#include "cluster/partition/types.hpp"
+#include "cluster/raft/core.hpp"
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace sluice::partition {
+
+struct config {
+  partition_id partition;
+  raft::config consensus;
+  std::uint64_t incarnation = 0;                              // of this process; fences answers of earlier ones
+  std::function<partition_id(event_number)> place;            // where a placement group lives
+  std::string pulse;                                          // the body of a pulse
+  std::size_t entry_commands_max = 4096;
+  std::size_t entry_bytes_max = 1024 * 1024;
+  std::size_t waiting_commands_max = 16 * 1024;               // refused as overloaded beyond
+  std::size_t waiting_bytes_max = 8 * 1024 * 1024;
+  std::size_t checkpoint_log_bytes = 24 * 1024 * 1024;        // a checkpoint begins after this much log
+  log_index checkpoint_entries = 100'000;                     // or this many entries
+  log_index kept_entries = 1'000;                             // of log kept behind a checkpoint, for inspection
+  std::size_t collect_per_turn = 64;                          // shares asked for at a time while a checkpoint is taken
+  milliseconds cold_start_max{5'000};                         // log time an outage may add
+  std::chrono::seconds resend{1};                             // of unacknowledged notes
+  entity_table::limits entities;
+};
+
+/// Figures for `inspect` and metrics.
+struct status {
+  raft::status consensus;
+  log_index applied = 0;
+  log_index checkpoint_index = 0;
+  std::uint64_t checkpoint = 0;
+  bool leading = false;
+  std::size_t waiting_commands = 0;
+  std::size_t active_entities = 0;
+  std::size_t active_sessions = 0;
+  std::size_t open_effects = 0;
+  std::size_t outbox = 0;
+  std::uint64_t state_hash = 0;
+  entry_time time;
+  std::uint64_t entries_total = 0;
+  std::uint64_t commands_total = 0;
+  std::uint64_t refused_total = 0;
+  bool checkpointing = false;
+};
+
+/// Owned by one partition actor, hence unsynchronised. Deterministic in its inputs. `handle` is total: what it can not
+/// use it drops; a broken invariant comes out as `fatal`, after which every call is a no-op.
+class core {
+public:
+  explicit core(config settings);
+
+  void handle(const reading& now, input in, outputs& out);
+
+  partition::status status() const;
+  bool leading() const { return leading_; }
+
+  log_index applied() const { return applied_; }
+
+  std::uint64_t state_hash() const { return state_hash_; }
+
+private:
+  void on(const reading& now, start in, outputs& out);
+  void on(const reading& now, tick in, outputs& out);
+  void on(const reading& now, received in, outputs& out);
+  void on(const reading& now, propose in, outputs& out);
+  void on(const reading& now, ask_all in, outputs& out);
+  void on(const reading& now, written in, outputs& out);
+  void on(const reading& now, delivered in, outputs& out);
+  void on(const reading& now, saved in, outputs& out);
+  void on(const reading& now, checkpoint_flushed in, outputs& out);
+  void on(const reading& now, checkpoint_committed in, outputs& out);
+  void on(const reading& now, checkpoint_now in, outputs& out);
+  void on(const reading& now, peer_down in, outputs& out);
+
+  // the log
+  void consult(const reading& now, raft::input in, outputs& out);
+  void follow(const raft::role_changed& role, outputs& out);
+  void begin_leading(const reading& now, outputs& out);
+  void propose_pulses(const reading& now);
+  void propose_waiting(const reading& now, outputs& out);
+  void refuse(const proposal& p, errc why, outputs& out);
+  void refuse_waiting(errc why, outputs& out);
+  log_time log_time_at(host_time now) const;
+
+  // execution
+  void run(const reading& now, outputs& out);
+  void begin_entry(const reading& now, outputs& out);
+  void deliver(const reading& now, std::vector<delivery> deliveries, outputs& out);
+  void finish_entry(const reading& now, outputs& out);
+  void carry_out(const entity_ref& from, delivered& d, outputs& out);
+  void write_feed(log_index index, const entry_time& now, const std::vector<std::pair<entity_ref, delivered>>& results,
+                  outputs& out);
+  void at_boundary(const reading& now, outputs& out);
+  void passivate(const reading& now, outputs& out);
+  void answer_queries(const reading& now, outputs& out);
+  void send_notes(const reading& now, outputs& out);
+  void forget(event_number event, outputs& out);
+
+  // checkpoints
+  void maybe_begin_checkpoint(const reading& now, outputs& out);
+  void drive_checkpoint(const reading& now, outputs& out);
+  std::string encode_record() const;
+  bool restore_record(const std::string& record);
+
+  void set_timer(const reading& now, outputs& out);
+  void fail(std::string why, outputs& out);
+
+  config config_;
+  raft::core raft_;
+  raft::outputs raft_out_; // scratch
+  bool failed_ = false;
+
+  // a function of the log: part of the checkpoint
+  log_index applied_ = 0;
+  log_term applied_term_ = 0; // of the entry at applied_
+  entry_time last_;
+  std::uint64_t state_hash_ = 0;
+  deadline_index deadlines_;
+  std::map<std::pair<entity_ref, std::string>, std::string> open_effects_;
+  outbox outbox_;
+  inbox inbox_;
+  std::set<entity_ref> roster_; // events, blocks, areas and the catalogue's own: what publishes
+
+  // execution
+  std::deque<raft::entry> committed_;
+  superstep step_;
+  std::vector<delivery> parked_; // for entities just being passivated
+  entity_table entities_;
+  std::set<partition_id> notes_seen_; // senders to acknowledge after this entry
+  host_time passivated_{};            // when idle sessions were last looked for
+
+  // leadership
+  bool leading_ = false;
+  host_time led_since_{};
+  log_time led_from_{};
+  log_index proposed_ = 0;    // last index proposed by this leader
+  log_index committed_to_ = 0;
+  wall_time last_wall_{};     // stamped last
+  std::deque<proposal> waiting_;
+  std::size_t waiting_bytes_ = 0;
+  std::uint64_t next_propose_id_ = 1;
+  bool publish_due_ = false;
+  host_time notes_sent_{};
+  std::optional<host_time> raft_timer_;
+
+  // reads
+  std::uint64_t next_read_id_ = 1;
+  std::map<std::uint64_t, std::vector<query>> reads_;
+  std::vector<std::pair<log_index, std::vector<query>>> ready_reads_;
+
+  // checkpoints
+  std::uint64_t attempts_ = 0;
+  std::uint64_t checkpoint_ = 0;      // in force
+  log_index checkpoint_index_ = 0;
+  std::uint64_t taking_ = 0;          // in progress
+  log_index taking_index_ = 0;
+  raft::snapshot_ref taking_ref_;
+  std::string taking_record_;
+  bool ended_ = false;                // all pieces handed out
+  bool committing_ = false;           // the write that puts it in force is under way
+  std::size_t log_bytes_ = 0;         // since the last cut
+  bool forced_ = false;
+  std::vector<event_number> forgotten_;        // groups whose records go with the next checkpoint
+  std::vector<event_number> taking_forgotten_; // with the one in progress
+
+  std::uint64_t entries_total_ = 0;
+  std::uint64_t commands_total_ = 0;
+  std::uint64_t refused_total_ = 0;
+};
+
+} // namespace sluice::partition

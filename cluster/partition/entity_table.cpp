@@ -1,0 +1,177 @@
+#include "cluster/partition/entity_table.hpp"
+
+#include "core/assert.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace sluice::partition {
+
+bool entity_table::prepare(host_time now, delivery& d, outputs& out) {
+  auto known = slots_.find(d.to);
+  if (known != slots_.end() && known->second.stopping)
+    return false;
+  auto& s = touch(now, d.to, d.activate, d.record);
+  if (s.owes)
+    ask_share(d.to, s, out);
+  if (!std::exchange(s.dirty, true))
+    dirty_.push_back(d.to);
+  return true;
+}
+
+bool entity_table::prepare(host_time now, const entity_ref& of, activation& activate,
+                           std::shared_ptr<const std::string>& record) {
+  auto known = slots_.find(of);
+  if (known != slots_.end() && known->second.stopping)
+    return false;
+  touch(now, of, activate, record);
+  return true;
+}
+
+void entity_table::passivate_idle(host_time now, std::size_t most, outputs& out) {
+  for (; most > 0 && !recent_.empty(); --most) {
+    auto& of = recent_.front();
+    auto& s = slots_.at(of);
+    if (s.used + limits_.idle > now && recent_.size() <= limits_.active_sessions_max)
+      return;
+    if (s.owes)
+      ask_share(of, s, out);
+    s.stopping = true;
+    out.saves.push_back({of, 0, true});
+    recent_.pop_front();
+  }
+}
+
+void entity_table::begin_checkpoint(std::uint64_t number, outputs& out) {
+  SLUICE_ASSERT(checkpoint_ == 0, "a checkpoint began while another was in progress");
+  checkpoint_ = number;
+  for (auto& of : std::exchange(dirty_, {})) {
+    auto known = slots_.find(of);
+    if (known == slots_.end() || !known->second.dirty)
+      continue;
+    auto& s = known->second;
+    s.dirty = false;
+    if (s.active) {
+      s.owes = true;
+      if (s.stopping)
+        ++asked_; // its last record, under way, is its share
+      else
+        owed_.push_back(std::move(of));
+      continue;
+    }
+    hand_in_record(of, s, out);
+  }
+}
+
+void entity_table::hand_in_record(const entity_ref& of, const slot& s, outputs& out) {
+  checkpoint_pieces pieces{checkpoint_, of, {}};
+  pieces.pieces.push_back({0, {}});
+  if (s.record)
+    pieces.pieces.back().bytes = [record = s.record] { return *record; };
+  out.pieces.push_back(std::move(pieces));
+  // The record stays until the checkpoint is in force, since the store does not show it before.
+  kept_.push_back(of);
+}
+
+void entity_table::collect(std::size_t most, outputs& out) {
+  for (; most > 0 && !owed_.empty(); --most) {
+    auto known = slots_.find(owed_.back());
+    if (known != slots_.end() && known->second.owes)
+      ask_share(known->first, known->second, out);
+    owed_.pop_back();
+  }
+}
+
+void entity_table::checkpoint_in_force() {
+  checkpoint_ = 0;
+  for (const auto& of : std::exchange(kept_, {})) {
+    auto known = slots_.find(of);
+    if (known == slots_.end() || known->second.active || known->second.dirty)
+      continue;
+    slots_.erase(known);
+  }
+}
+
+void entity_table::accept(saved s, outputs& out) {
+  auto known = slots_.find(s.of);
+  if (s.checkpoint != 0) {
+    if (s.checkpoint != checkpoint_)
+      return;
+    --asked_;
+    if (!s.pieces.empty())
+      out.pieces.push_back({s.checkpoint, s.of, std::move(s.pieces)});
+    return;
+  }
+  if (!s.passivated || known == slots_.end() || !known->second.stopping)
+    return;
+  auto& slot = known->second;
+  slot.active = slot.stopping = false;
+  --active_;
+  slot.has_record = true;
+  slot.record.reset();
+  for (auto& piece : s.pieces) {
+    SLUICE_ASSERT(piece.number == 0, "only entities with one piece are passivated");
+    if (piece.bytes)
+      slot.record = std::make_shared<const std::string>(piece.bytes());
+  }
+  if (std::exchange(slot.owes, false)) {
+    --asked_;
+    hand_in_record(s.of, slot, out);
+    return;
+  }
+  if (slot.dirty)
+    return;
+  // Unchanged since the last cut. If that cut is not in force yet, the store still shows what was before it.
+  if (checkpoint_ != 0)
+    kept_.push_back(s.of);
+  else
+    slots_.erase(known);
+}
+
+void entity_table::forget(event_number event) {
+  for (auto at = slots_.begin(); at != slots_.end();) {
+    if (at->first.event != event) {
+      ++at;
+      continue;
+    }
+    auto& s = at->second;
+    if (s.stopping && s.owes)
+      --asked_;
+    if (s.active) {
+      --active_;
+      if (at->first.kind == entity_kind::session && !s.stopping)
+        recent_.erase(s.recent);
+    }
+    at = slots_.erase(at);
+  }
+}
+
+entity_table::slot& entity_table::touch(host_time now, const entity_ref& of, activation& activate,
+                                        std::shared_ptr<const std::string>& record) {
+  auto& s = slots_[of];
+  bool is_session = of.kind == entity_kind::session;
+  if (s.active) {
+    activate = activation::none;
+    if (is_session)
+      recent_.splice(recent_.end(), recent_, s.recent);
+  } else {
+    activate = s.has_record ? activation::bytes : activation::fresh;
+    record = std::move(s.record);
+    s.has_record = false;
+    s.record.reset();
+    s.active = true;
+    ++active_;
+    if (is_session)
+      s.recent = recent_.insert(recent_.end(), of);
+  }
+  s.used = now;
+  return s;
+}
+
+void entity_table::ask_share(const entity_ref& of, slot& s, outputs& out) {
+  s.owes = false;
+  ++asked_;
+  out.saves.push_back({of, checkpoint_, false});
+}
+
+} // namespace sluice::partition

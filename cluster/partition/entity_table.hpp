@@ -1,0 +1,90 @@
+// Which entities are active, which changed since the last checkpoint, and which have yet to hand their share to the one in
+// progress.
+#pragma once
+
+#include "cluster/partition/types.hpp"
+
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace sluice::partition {
+
+/// Owned by one partition core. Tables are looked up, never iterated where order could show.
+///
+/// A checkpoint is a cut between two entries. It takes no pause: what was dirty at the cut owes its share; an entity is
+/// asked for it before it is handed anything newer, the others a few at a time. Sessions passivated meanwhile leave their
+/// record here until a checkpoint that carries it is in force.
+class entity_table {
+public:
+  struct limits {
+    std::size_t active_sessions_max = 50'000;
+    std::chrono::seconds idle{60};
+  };
+
+  explicit entity_table(const limits& settings) : limits_{settings} {}
+
+  /// Makes `d` deliverable: says how to activate, and asks for an owed share first. False: the entity is just being
+  /// passivated; try again after its record came.
+  bool prepare(host_time now, delivery& d, outputs& out);
+  /// The same for questions and publications, which change nothing.
+  bool prepare(host_time now, const entity_ref& of, activation& activate, std::shared_ptr<const std::string>& record);
+
+  /// Passivates sessions idle for long, or beyond the limit. At most `most` at a time.
+  void passivate_idle(host_time now, std::size_t most, outputs& out);
+
+  // ---- checkpoints ----
+
+  /// The cut is here: everything dirty owes its share.
+  void begin_checkpoint(std::uint64_t number, outputs& out);
+  /// Asks up to `most` more entities. Call until `checkpoint_complete`.
+  void collect(std::size_t most, outputs& out);
+  bool checkpoint_complete() const { return checkpoint_ != 0 && owed_.empty() && asked_ == 0; }
+
+  /// True while `collect` has something left to do.
+  bool owes() const { return !owed_.empty(); }
+
+  /// The checkpoint is in force: records kept only because it was not are dropped.
+  void checkpoint_in_force();
+
+  /// Takes an entity's share or last record.
+  void accept(saved s, outputs& out);
+
+  /// The group ended: its entities are gone, whatever they owed.
+  void forget(event_number event);
+
+  std::size_t active() const { return active_; }
+
+  std::size_t active_sessions() const { return recent_.size(); }
+
+private:
+  struct slot {
+    bool active = false;
+    bool stopping = false;   // asked for its last record
+    bool dirty = false;      // changed since the last cut
+    bool owes = false;       // to the checkpoint in progress
+    bool has_record = false; // passivated with changes no checkpoint in force carries
+    std::shared_ptr<const std::string> record; // null with has_record: the session holds nothing
+    host_time used{};
+    std::list<entity_ref>::iterator recent; // valid while an active session
+  };
+
+  slot& touch(host_time now, const entity_ref& of, activation& activate, std::shared_ptr<const std::string>& record);
+  void ask_share(const entity_ref& of, slot& s, outputs& out);
+  void hand_in_record(const entity_ref& of, const slot& s, outputs& out);
+
+  limits limits_;
+  std::unordered_map<entity_ref, slot> slots_;
+  std::list<entity_ref> recent_;      // active sessions, least recently used first
+  std::vector<entity_ref> dirty_;     // in the order they became dirty
+  std::uint64_t checkpoint_ = 0;      // in progress; 0: none
+  std::vector<entity_ref> owed_;      // not asked yet (those asked early are skipped)
+  std::vector<entity_ref> kept_;      // passive ones whose record the checkpoint in progress carries
+  std::size_t asked_ = 0;             // shares asked for, not received
+  std::size_t active_ = 0;
+};
+
+} // namespace sluice::partition

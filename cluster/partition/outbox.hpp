@@ -1,0 +1,83 @@
+// Notes to other partitions: numbered per destination, kept until acknowledged, sent again by every new leader. With the
+// receiver's inbox they arrive exactly once and in order, without a window that could overflow.
+#pragma once
+
+#include "cluster/partition/types.hpp"
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace sluice::partition {
+
+/// Owned by one partition core. Content is a function of the log.
+class outbox {
+public:
+  struct item {
+    std::uint64_t sequence = 0;
+    entity_ref to;
+    std::string body;
+  };
+
+  struct lane {
+    std::uint64_t last = 0; // sequence given last
+    std::deque<item> items; // not acknowledged yet
+  };
+
+  const item& add(partition_id to, const entity_ref& entity, std::string body) {
+    auto& l = lanes_[to];
+    l.items.push_back({++l.last, entity, std::move(body)});
+    return l.items.back();
+  }
+
+  void acknowledge(partition_id to, std::uint64_t sequence) {
+    auto& items = lanes_[to].items;
+    while (!items.empty() && items.front().sequence <= sequence)
+      items.pop_front();
+  }
+
+  const std::map<partition_id, lane>& lanes() const { return lanes_; }
+
+  void restore(partition_id to, std::uint64_t last) { lanes_[to].last = last; }
+
+  void restore(partition_id to, item i) { lanes_[to].items.push_back(std::move(i)); }
+
+  std::size_t size() const {
+    std::size_t count = 0;
+    for (const auto& [to, l] : lanes_)
+      count += l.items.size();
+    return count;
+  }
+
+private:
+  std::map<partition_id, lane> lanes_;
+};
+
+/// The highest contiguous note received per sender.
+class inbox {
+public:
+  /// True exactly once per note, in sequence; false for a repeat or one that came too early (it will be sent again).
+  bool accept(const note_source& from) {
+    auto& last = received_[from.partition];
+    if (from.sequence != last + 1)
+      return false;
+    last = from.sequence;
+    return true;
+  }
+
+  std::uint64_t received_from(partition_id partition) const {
+    auto known = received_.find(partition);
+    return known == received_.end() ? 0 : known->second;
+  }
+
+  const std::map<partition_id, std::uint64_t>& all() const { return received_; }
+
+  void restore(partition_id partition, std::uint64_t sequence) { received_[partition] = sequence; }
+
+private:
+  std::map<partition_id, std::uint64_t> received_;
+};
+
+} // namespace sluice::partition

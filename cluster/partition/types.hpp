@@ -1,0 +1,310 @@
+// What goes into and comes out of a partition core. Plain data; bodies are opaque here: only entities and bridges know
+// what is in them.
+#pragma once
+
+#include "cluster/raft/types.hpp"
+#include "core/entity.hpp"
+#include "core/errc.hpp"
+#include "core/record.hpp"
+#include "core/time.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace sluice::partition {
+
+/// A message, reply or publication of the domain, boxed. The kinds differ in type so that they can not be mixed up.
+template <class Tag>
+struct boxed {
+  std::shared_ptr<const void> body;
+};
+
+using boxed_message = boxed<struct message_tag>;
+using boxed_reply = boxed<struct reply_tag>;
+using boxed_publication = boxed<struct publication_tag>;
+
+/// Who waits for an answer. Meaningful only to the process it names: after a restart nobody is there.
+struct origin {
+  node_id node;                  // 0: nobody waits
+  std::uint64_t incarnation = 0; // of the process
+  std::uint64_t request = 0;     // the bridge's own number
+
+  friend bool operator==(const origin&, const origin&) = default;
+};
+
+/// Where a note comes from: the sender's partition and its place in that partition's outbox to us.
+struct note_source {
+  partition_id partition;
+  std::uint64_t sequence = 0;
+
+  friend bool operator==(const note_source&, const note_source&) = default;
+};
+
+/// One command before it is in the log.
+struct proposal {
+  entity_ref to;
+  origin from;
+  std::string request_id;            // the same for a command proposed again
+  std::string body;
+  std::optional<note_source> note;   // set: a note from another partition
+  std::optional<note_source> ack;    // set: our notes to `partition` have arrived up to `sequence`; no entity is involved
+
+  std::size_t bytes() const { return body.size() + request_id.size() + to.user.size() + 48; }
+};
+
+/// A question for one entity, answered from applied state.
+struct query {
+  entity_ref to;
+  origin from;
+  boxed_message body;
+};
+
+// ---- between a partition and its entities ----------------------------------------------------------------------------
+
+/// One message for an entity: a command's bytes, or what another entity told it.
+struct inbound {
+  std::uint32_t ordinal = 0;  // of the command that led here
+  std::string_view command;   // valid while `delivery::owner` lives
+  boxed_message tell;         // used when set
+};
+
+enum class activation : std::uint8_t {
+  none,  // it is active
+  fresh, // load it from the checkpoint, or begin anew
+  bytes, // from `delivery::record`: passivated since the last checkpoint
+};
+
+/// One superstep's messages for one entity, in order.
+struct delivery {
+  entity_ref to;
+  log_index index = 0;
+  std::uint32_t step = 0;
+  std::uint32_t slot = 0; // which of the step's deliveries this is; echoed
+  entry_time now;
+  activation activate = activation::none;
+  std::shared_ptr<const std::string> record;
+  std::vector<inbound> messages;
+  std::shared_ptr<const void> owner; // keeps the commands' bytes alive
+};
+
+/// What came of a delivery.
+struct delivered {
+  log_index index = 0;
+  std::uint32_t step = 0;
+  std::uint32_t slot = 0;
+  std::optional<log_time> deadline; // of the entity, from now on
+
+  struct answer {
+    std::uint32_t ordinal;
+    boxed_reply body;
+  };
+
+  struct tell {
+    std::uint32_t ordinal;
+    entity_ref to;
+    boxed_message body;
+  };
+
+  struct note {
+    entity_ref to;
+    std::string body;
+  };
+
+  struct effect {
+    std::string key;  // unique within the entity while open
+    std::string body; // empty: the effect is closed
+  };
+
+  std::vector<answer> answers;
+  std::vector<tell> tells;
+  std::vector<note> notes;
+  std::vector<effect> effects;
+  std::vector<boxed_publication> publications;
+  std::vector<std::string> facts;
+  bool forget_group = false;
+};
+
+/// Ask an entity for what changed since it was last asked.
+struct save_request {
+  entity_ref of;
+  std::uint64_t checkpoint = 0; // 0: none, it is only being passivated
+  bool passivate = false;       // it ends after this
+};
+
+struct saved {
+  entity_ref of;
+  std::uint64_t checkpoint = 0;
+  bool passivated = false;
+  record_pieces pieces;
+};
+
+/// Ask an entity to publish all it has, for bridges that know nothing.
+struct publish_request {
+  entity_ref of;
+  entry_time now;
+  activation activate = activation::none;
+};
+
+/// A question for an entity. The host hands the answer back to `from` by itself.
+struct ask {
+  query what;
+  entry_time now;
+  log_index index = 0;
+  activation activate = activation::none;
+  std::shared_ptr<const std::string> record;
+};
+
+// ---- inputs ----------------------------------------------------------------------------------------------------------
+
+/// What was found on disk. Always the first input.
+struct start {
+  raft::start consensus;
+  std::uint64_t checkpoint = 0; // number of the committed checkpoint, 0: none
+  std::uint64_t attempts = 0;   // checkpoints ever begun
+  std::string record;           // the partition's own piece of it
+};
+
+struct tick {};
+
+struct received {
+  raft::received what;
+};
+
+struct propose {
+  std::vector<proposal> proposals;
+};
+
+struct ask_all {
+  std::vector<query> queries;
+};
+
+struct written {
+  std::uint64_t write_id = 0;
+};
+
+/// All pieces of the checkpoint handed out so far are durable, in the store though not yet in force.
+struct checkpoint_flushed {
+  std::uint64_t checkpoint = 0;
+};
+
+/// The write that carried the checkpoint's commit is durable: it is in force.
+struct checkpoint_committed {
+  std::uint64_t checkpoint = 0;
+};
+
+/// Begin a checkpoint at the next entry boundary, however little changed (for a clean stop).
+struct checkpoint_now {};
+
+struct peer_down {
+  node_id node;
+};
+
+using input = std::variant<start, tick, received, propose, ask_all, written, delivered, saved, checkpoint_flushed,
+                           checkpoint_committed, checkpoint_now, peer_down>;
+
+// ---- outputs ---------------------------------------------------------------------------------------------------------
+
+/// Makes a checkpoint the one to restart from. Goes into the same atomic write as the raft write it is attached to.
+struct checkpoint_commit {
+  std::uint64_t checkpoint = 0;
+  log_index index = 0;
+  log_term term = 0;
+  std::string record;
+  raft::membership members;            // at `index`
+  std::vector<event_number> forgotten; // placement groups whose records go with it
+};
+
+struct log_write {
+  raft::write what; // id 0: only the commit; not to be confirmed by `written`
+  std::optional<checkpoint_commit> commit;
+};
+
+struct answer_out {
+  origin to;
+  log_index index = 0;
+  boxed_reply body;
+};
+
+struct refusal_out {
+  origin to;
+  errc why{};
+};
+
+struct publication_out {
+  log_index index = 0;
+  boxed_publication body;
+};
+
+/// Something to be done outside, by the leader alone; done again by every new leader until it is closed.
+struct effect_out {
+  entity_ref of;
+  std::string key;
+  std::string body;
+};
+
+/// The facts of one entry, encoded; appended to the feed. Written again, equal, if the entry is replayed.
+struct feed_out {
+  log_index index = 0;
+  std::string record;
+};
+
+struct note_out {
+  partition_id to;
+  proposal what;
+};
+
+/// A checkpoint begins: `attempt` is to be durable before any of its pieces.
+struct checkpoint_begin {
+  std::uint64_t checkpoint = 0;
+  log_index index = 0;
+};
+
+struct checkpoint_pieces {
+  std::uint64_t checkpoint = 0;
+  entity_ref of;
+  record_pieces pieces;
+};
+
+/// No more pieces come: flush, then say `checkpoint_flushed`.
+struct checkpoint_end {
+  std::uint64_t checkpoint = 0;
+};
+
+struct outputs {
+  std::vector<log_write> writes;
+  std::vector<raft::send> sends;
+  std::vector<raft::load> loads;
+  std::vector<raft::fetch_snapshot> fetches;
+  std::vector<delivery> deliveries;
+  std::vector<save_request> saves;
+  std::vector<publish_request> publishes;
+  std::vector<ask> asks;
+  std::vector<event_number> forgotten; // end all entities of these groups
+  std::vector<answer_out> answers;
+  std::vector<refusal_out> refusals;
+  std::vector<publication_out> publications;
+  std::vector<effect_out> effects;
+  std::vector<feed_out> feed;
+  std::vector<note_out> notes;
+  std::vector<checkpoint_begin> begins;
+  std::vector<checkpoint_pieces> pieces;
+  std::vector<checkpoint_end> ends;
+  std::vector<raft::role_changed> roles;
+  std::optional<host_time> timer;
+  std::optional<std::string> fatal;
+
+  void clear() { *this = outputs{}; }
+};
+
+/// The two clocks, read by the host.
+struct reading {
+  host_time host{};
+  wall_time wall{};
+};
+
+} // namespace sluice::partition

@@ -1,0 +1,134 @@
+#include "http/push_hub.hpp"
+
+#include "http/push_stream.hpp"
+
+#include <boost/asio/post.hpp>
+
+#include <pthread.h>
+
+namespace sluice::http {
+
+namespace {
+
+constexpr std::chrono::milliseconds tick_every{100};
+constexpr std::size_t slice = 500; // streams looked at in one turn
+
+} // namespace
+
+push_hub::push_hub(edge& shared, read_models& models) : shared_{shared}, models_{models}, tick_{context_} {
+  models_.add_listener(*this);
+}
+
+push_hub::~push_hub() {
+  stop();
+}
+
+void push_hub::start(actors::router& routes, std::atomic<std::uint64_t>& in_flight) {
+  requester_ = std::make_unique<requester>(
+      context_, routes, requester::limits{shared_.limits.in_flight_max, shared_.limits.answer_timeout}, in_flight);
+  thread_ = std::thread{[this] {
+    pthread_setname_np(pthread_self(), "push");
+    on_tick();
+    context_.run();
+    streams_.clear();
+  }};
+}
+
+void push_hub::stop() {
+  if (!thread_.joinable())
+    return;
+  asio::post(context_, [this] {
+    stopping_ = true;
+    for (auto& s : streams_)
+      s->close();
+    context_.stop();
+  });
+  thread_.join();
+}
+
+void push_hub::add(bridge& b, const call_ptr& c, maker make) {
+  if (shared_.figures.streams.load() >= shared_.limits.streams_max)
+    return b.fail(c, errc::overloaded, "too many streams are open; poll instead");
+  auto socket = c->reply.take_over();
+  if (!socket)
+    return;
+  ++shared_.figures.streams;
+  // Sockets belong to their thread's context: let go there, take hold here.
+  boost::system::error_code failed;
+  auto protocol = socket->local_endpoint(failed).protocol();
+  auto handle = socket->release(failed);
+  if (failed) {
+    --shared_.figures.streams;
+    return;
+  }
+  asio::post(context_, [this, protocol, handle, make = std::move(make), id = c->request_id] {
+    auto stream = make(tcp_socket{context_, protocol, handle});
+    streams_.push_back(stream);
+    if (stream->wants_reservations())
+      ++reservation_streams_;
+    stream->begin(id);
+    stream->look(std::chrono::steady_clock::now());
+  });
+}
+
+void push_hub::add_ticket_stream(bridge& b, const call_ptr& c) {
+  add(b, c, [this, c](tcp_socket s) { return std::make_shared<ticket_stream>(*this, std::move(s), c); });
+}
+
+void push_hub::add_status_stream(bridge& b, const call_ptr& c) {
+  add(b, c, [this, c](tcp_socket s) { return std::make_shared<status_stream>(*this, std::move(s), c); });
+}
+
+void push_hub::add_seats_stream(bridge& b, const call_ptr& c) {
+  add(b, c, [this, c](tcp_socket s) { return std::make_shared<seats_stream>(*this, std::move(s), c); });
+}
+
+void push_hub::add_reservation_stream(bridge& b, const call_ptr& c, const reservation_id& id) {
+  add(b, c, [this, c, id](tcp_socket s) { return std::make_shared<reservation_stream>(*this, std::move(s), c, id); });
+}
+
+void push_hub::changed(const std::shared_ptr<const domain::reservation_update>& update) {
+  if (reservation_streams_.load(std::memory_order_acquire) == 0)
+    return;
+  asio::post(context_, [this, update] {
+    for (auto& s : streams_)
+      if (s->wants_reservations())
+        s->changed(*update);
+  });
+}
+
+void push_hub::on_tick() {
+  auto now = std::chrono::steady_clock::now();
+  requester_->tick(now);
+  std::erase_if(streams_, [&](const auto& s) {
+    if (!s->over())
+      return false;
+    --shared_.figures.streams;
+    if (s->wants_reservations())
+      --reservation_streams_;
+    return true;
+  });
+  if (!looking_)
+    look_at(0);
+  tick_.expires_after(tick_every);
+  tick_.async_wait([this](const boost::system::error_code& cancelled) {
+    if (!cancelled && !stopping_)
+      on_tick();
+  });
+}
+
+void push_hub::look_at(std::size_t from) {
+  auto now = std::chrono::steady_clock::now();
+  auto to = std::min(streams_.size(), from + slice);
+  for (auto i = from; i < to; ++i) {
+    if (streams_[i]->over() || streams_[i]->busy())
+      continue; // a slow client is looked at again once it took what it has
+    streams_[i]->look(now);
+    streams_[i]->keep_alive(now);
+  }
+  looking_ = to < streams_.size();
+  if (looking_)
+    asio::post(context_, [this, to] { look_at(to); });
+}
+
+} // namespace sluice::http

@@ -1,0 +1,120 @@
+// The streams of the push hub: what each kind has to say, and when.
+#pragma once
+
+#include "http/push_hub.hpp"
+#include "http/views.hpp"
+
+namespace sluice::http {
+
+/// Writes events to one client. At most one write under way; while it is, only the newest event is kept.
+class push_stream : public std::enable_shared_from_this<push_stream> {
+public:
+  push_stream(push_hub& hub, tcp_socket socket) : hub_{hub}, socket_{std::move(socket)} {}
+
+  virtual ~push_stream() = default;
+
+  /// Writes the head of the answer and watches for the client to go.
+  void begin(std::string_view request_id);
+  /// Looks for something to say. Called about ten times a second.
+  virtual void look(std::chrono::steady_clock::time_point now) = 0;
+
+  virtual void changed(const domain::reservation_update&) {}
+
+  virtual bool wants_reservations() const { return false; }
+
+  bool over() const { return over_; }
+
+  bool busy() const { return writing_; }
+
+  void keep_alive(std::chrono::steady_clock::time_point now);
+  void close();
+
+protected:
+  /// Sends one event. `last`: the stream ends after it.
+  void send(std::string_view event, std::string_view id, std::string_view json, bool last = false);
+
+  push_hub& hub_;
+
+  requester& partitions();
+
+private:
+  void write(std::string bytes);
+  void write_on();
+  void watch();
+
+  tcp_socket socket_;
+  std::string out_;
+  std::size_t done_ = 0;
+  std::string next_; // replaced by what is newer while a write is under way
+  std::chrono::steady_clock::time_point spoken_{};
+  bool writing_ = false;
+  bool last_ = false;
+  bool over_ = false;
+  std::array<char, 64> ignored_{};
+};
+
+/// The own place: `position`, `admitted`, `expired`, `notice`.
+class ticket_stream final : public push_stream {
+public:
+  ticket_stream(push_hub& hub, tcp_socket socket, const call_ptr& c);
+  void look(std::chrono::steady_clock::time_point now) override;
+
+private:
+  void say(const ticket_view& v, std::chrono::steady_clock::time_point now);
+
+  std::shared_ptr<event_view> event_;
+  claims who_;
+  std::string known_;
+  std::string text_;
+  domain::ticket_state state_{};
+  std::uint64_t seen_ = 0;
+  std::chrono::steady_clock::time_point said_{};
+  std::chrono::steady_clock::time_point ask_again_{};
+  bool asking_ = false;
+};
+
+/// The shared board: `status`.
+class status_stream final : public push_stream {
+public:
+  status_stream(push_hub& hub, tcp_socket socket, const call_ptr& c);
+  void look(std::chrono::steady_clock::time_point now) override;
+
+private:
+  std::shared_ptr<event_view> event_;
+  std::uint64_t seen_ = ~0ull;
+  std::chrono::steady_clock::time_point said_{};
+};
+
+/// Seats that changed: `seats`, by version; the first event carries every seat that is not available.
+class seats_stream final : public push_stream {
+public:
+  seats_stream(push_hub& hub, tcp_socket socket, const call_ptr& c);
+  void look(std::chrono::steady_clock::time_point now) override;
+
+private:
+  std::shared_ptr<event_view> event_;
+  std::uint64_t seen_ = ~0ull;
+  std::vector<std::vector<domain::seat_status>> known_; // by block
+  std::vector<domain::stock_counts> counts_;
+};
+
+/// One reservation: `booking`, until it is settled.
+class reservation_stream final : public push_stream {
+public:
+  reservation_stream(push_hub& hub, tcp_socket socket, const call_ptr& c, const reservation_id& id);
+  void look(std::chrono::steady_clock::time_point now) override;
+  void changed(const domain::reservation_update& update) override;
+
+  bool wants_reservations() const override { return true; }
+
+private:
+  void say(const domain::reservation_reply& r);
+
+  std::shared_ptr<event_view> event_;
+  claims who_;
+  reservation_id id_;
+  std::string known_;
+  bool asked_ = false;
+};
+
+} // namespace sluice::http

@@ -1,0 +1,264 @@
+// The line: join, look, wait, claim, leave.
+#include "codec/times.hpp"
+#include "core/text_id.hpp"
+#include "http/push_hub.hpp"
+#include "http/routes.hpp"
+#include "http/views.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+namespace sluice::http::routes {
+
+namespace {
+
+wall_time wall_now() {
+  return std::chrono::time_point_cast<milliseconds>(std::chrono::system_clock::now());
+}
+
+/// A token outlives the wait it stands for by a day: one's reservations stay readable with it in any case.
+std::string queue_token(bridge& b, const call_ptr& c, const std::string& user, ticket_number ticket) {
+  claims who;
+  who.is = claims::kind::queue;
+  who.audience = c->plan->definition().id;
+  who.user = user;
+  who.ticket = ticket;
+  who.event = c->event->number();
+  who.issued = wall_now();
+  who.expires = who.issued + std::chrono::seconds{c->plan->definition().admission.waiting_ttl_seconds} +
+                std::chrono::hours{24};
+  return b.tokens(c)->sign(who);
+}
+
+void answer_ticket(bridge& b, const call_ptr& c, const ticket_view& v, unsigned status, std::string_view token) {
+  response r;
+  r.status = status;
+  r.body.reserve(512);
+  write_ticket(r.body, v, token);
+  if (token.empty())
+    r.field("ETag", etag_of(v));
+  b.answer(c, std::move(r));
+}
+
+/// The user of a join, by the event's identity mode. Empty: the call was answered.
+std::optional<std::string> user_of(bridge& b, const call_ptr& c) {
+  auto body = b.json_body(c, true);
+  if (!body)
+    return std::nullopt;
+  std::string user;
+  std::vector<codec::document_error> mistakes;
+  codec::object_reader r{*body, "", mistakes};
+  bool trusted = c->plan->definition().identity == domain::identity_mode::trusted;
+  r.read("userId", user, trusted);
+  r.finish();
+  if (!b.accept(c, mistakes))
+    return std::nullopt;
+  if (!trusted)
+    return "v-" + base32(random_bytes<15>());
+  if (!is_valid_user(user)) {
+    b.fail(c, errc::bad_id,
+           "userId must be 1 to 128 bytes of UTF-8 without control, direction or zero-width characters");
+    return std::nullopt;
+  }
+  return user;
+}
+
+std::chrono::milliseconds wait_of(const call_ptr& c, std::chrono::milliseconds most) {
+  auto text = c->req.parameter("waitMs");
+  unsigned ms = 0;
+  if (text)
+    std::from_chars(text->data(), text->data() + text->size(), ms);
+  return std::min(std::chrono::milliseconds{ms}, most);
+}
+
+entity_ref event_of(const call_ptr& c) {
+  return entity_ref::of_event(c->event->number());
+}
+
+/// Asks the leader and answers, or keeps waiting while nothing changed.
+void ask_leader(bridge& b, const call_ptr& c, std::function<bool(const ticket_view&)> answer_it) {
+  b.partitions().ask(event_of(c), domain::ask_ticket{c->who.user, c->who.ticket},
+                     [&b, c, answer_it = std::move(answer_it)](const domain::reply& reply, log_index version) {
+                       if (const auto* why = std::get_if<domain::refusal>(&reply))
+                         return b.fail(c, *why);
+                       answer_it(combine(*c->event, std::get<domain::ticket_reply>(reply), version));
+                     });
+}
+
+/// A long poll: looked at about twenty times a second, answered when the client's picture would change.
+void wait_for_change(bridge& b, const call_ptr& c, std::string known, std::chrono::steady_clock::time_point until) {
+  struct state {
+    std::uint64_t seen = 0;
+    std::chrono::steady_clock::time_point ask_again{};
+    bool asking = false;
+    bool over = false;
+  };
+
+  auto s = std::make_shared<state>();
+  auto finish = [&b, c, s](const ticket_view& v) {
+    s->over = true;
+    answer_ticket(b, c, v, 200, {});
+  };
+  b.add_poller({[&b, c, s, known = std::move(known), until, finish](std::chrono::steady_clock::time_point now) {
+    if (s->over || !c->reply.alive())
+      return true;
+    bool time_is_up = now >= until;
+    auto changes = c->event->board_changes();
+    if (s->asking || (changes == s->seen && !time_is_up))
+      return false;
+    if (auto v = look_up(*c->event, c->who.ticket)) {
+      s->seen = changes;
+      if (time_is_up || etag_of(*v) != known)
+        finish(*v);
+      return s->over;
+    }
+    // Let through, or gone: only the leader knows. Not more than twice a second for one client.
+    if (now < s->ask_again && !time_is_up)
+      return false;
+    s->seen = changes;
+    s->ask_again = now + std::chrono::milliseconds{500};
+    s->asking = true;
+    ask_leader(b, c, [s, known, until, finish](const ticket_view& v) {
+      s->asking = false;
+      if (!s->over && (etag_of(v) != known || std::chrono::steady_clock::now() >= until))
+        finish(v);
+      return s->over;
+    });
+    return false;
+  }});
+}
+
+} // namespace
+
+void join(bridge& b, const call_ptr& c) {
+  if (!b.find_event(c) || b.tokens(c) == nullptr)
+    return;
+  auto user = user_of(b, c);
+  if (!user)
+    return;
+  b.partitions().propose(event_of(c), domain::join{*user},
+                         [&b, c, user = *user](const domain::reply& reply, log_index version) {
+                           if (const auto* why = std::get_if<domain::refusal>(&reply))
+                             return b.fail(c, *why);
+                           const auto& ticket = std::get<domain::ticket_reply>(reply);
+                           auto v = combine(*c->event, ticket, version);
+                           auto token = queue_token(b, c, user, ticket.ticket);
+                           answer_ticket(b, c, v, ticket.state == domain::ticket_state::waiting ? 202 : 200, token);
+                         });
+}
+
+void own_ticket(bridge& b, const call_ptr& c) {
+  if (!b.find_event(c) || !b.authenticate(c, std::nullopt) || !b.check_audience(c))
+    return;
+  auto wait = wait_of(c, b.limits().wait_max);
+  auto until = std::chrono::steady_clock::now() + wait;
+  auto first = [&b, c, wait, until](const ticket_view& v) {
+    auto tag = etag_of(v);
+    bool same = !c->req.if_none_match.empty() && c->req.if_none_match == tag;
+    if (wait.count() > 0 && (same || c->req.if_none_match.empty())) {
+      wait_for_change(b, c, tag, until);
+    } else if (same) {
+      response r;
+      r.status = 304;
+      r.field("ETag", tag);
+      b.answer(c, std::move(r));
+    } else {
+      answer_ticket(b, c, v, 200, {});
+    }
+    return true;
+  };
+  if (auto v = look_up(*c->event, c->who.ticket))
+    first(*v);
+  else
+    ask_leader(b, c, first);
+}
+
+void own_ticket_stream(bridge& b, const call_ptr& c) {
+  if (!b.find_event(c) || !b.authenticate(c, std::nullopt) || !b.check_audience(c))
+    return;
+  b.services().pushes.add_ticket_stream(b, c);
+}
+
+void heartbeat(bridge& b, const call_ptr& c) {
+  if (!b.find_event(c) || !b.authenticate(c, std::nullopt) || !b.check_audience(c))
+    return;
+  response r;
+  r.status = 204;
+  b.answer(c, std::move(r));
+}
+
+void claim(bridge& b, const call_ptr& c) {
+  if (!b.find_event(c) || !b.authenticate(c, claims::kind::queue) || !b.check_audience(c))
+    return;
+  auto id = admission_id{random_bytes<16>()};
+  b.partitions().propose(
+      event_of(c), domain::claim_turn{c->who.user, c->who.ticket, id},
+      [&b, c](const domain::reply& reply, log_index version) {
+        if (const auto* why = std::get_if<domain::refusal>(&reply))
+          return b.fail(c, *why);
+        if (const auto* ticket = std::get_if<domain::ticket_reply>(&reply)) {
+          auto v = combine(*c->event, *ticket, version);
+          return answer_ticket(b, c, v, 202, {});
+        }
+        const auto& visit = std::get<domain::visit_reply>(reply);
+        claims who;
+        who.is = claims::kind::admission;
+        who.audience = c->who.audience;
+        who.user = c->who.user;
+        who.ticket = visit.ticket;
+        who.event = c->who.event;
+        who.id = visit.id;
+        who.issued = visit.claimed;
+        who.expires = visit.expires;
+        std::string text;
+        codec::json_writer w{text};
+        w.begin_object().field("admissionToken", b.tokens(c)->sign(who)).field("state", "ACTIVE");
+        w.field("ticketNumber", visit.ticket.value).field("expiresAt", codec::to_text(visit.expires));
+        w.field("version", version).end_object();
+        b.answer_json(c, 200, std::move(text));
+      });
+}
+
+namespace {
+
+template <class Command>
+void finish_ticket(bridge& b, const call_ptr& c) {
+  if (!b.find_event(c) || !b.authenticate(c, std::nullopt) || !b.check_audience(c))
+    return;
+  b.partitions().propose(event_of(c), Command{c->who.user, c->who.ticket},
+                         [&b, c](const domain::reply& reply, log_index) {
+                           if (const auto* why = std::get_if<domain::refusal>(&reply))
+                             return b.fail(c, *why);
+                           response r;
+                           r.status = 204;
+                           b.answer(c, std::move(r));
+                         });
+}
+
+} // namespace
+
+void complete(bridge& b, const call_ptr& c) {
+  finish_ticket<domain::complete_visit>(b, c);
+}
+
+void leave(bridge& b, const call_ptr& c) {
+  finish_ticket<domain::leave>(b, c);
+}
+
+void status(bridge& b, const call_ptr& c) {
+  if (!b.find_event(c))
+    return;
+  response r;
+  r.body = status_json(*c->event, *c->plan);
+  r.cacheable = true;
+  r.field("Cache-Control", "public, max-age=1");
+  b.answer(c, std::move(r));
+}
+
+void status_stream(bridge& b, const call_ptr& c) {
+  if (!b.find_event(c))
+    return;
+  b.services().pushes.add_status_stream(b, c);
+}
+
+} // namespace sluice::http::routes

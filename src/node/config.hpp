@@ -1,0 +1,29 @@
+// What a node can be told, and its defaults.
+#pragma once
+
+#include "http/limits.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+namespace sluice::node {
+
+struct config {
+  std::filesystem::path data = "var/node";
+  std::string listen = "127.0.0.1:8080";           // HTTP; port 0 takes any free one
+  std::string payment_provider = "127.0.0.1:8090"; // the sandbox, or what speaks like it
+  std::uint32_t partitions = 16;                   // fixed when the data folder is founded
+  unsigned io_threads = 0;                         // 0: by the number of cores
+  unsigned workers = 0;                            // of the actors; 0: by the number of cores
+  std::string log_level = "info";
+  std::size_t checkpoint_log_mib = 24;             // a partition takes a checkpoint after this much log
+  std::size_t active_sessions_max = 50'000;        // per partition; idle ones beyond are passivated
+  std::size_t checkpoint_mib_per_second = 48;      // pace of writing checkpoints
+  http::server_limits limits;
+};
+
+/// Reads the command line (and a file named by --config); prints help or mistakes and exits by itself.
+config read_command_line(int argc, char** argv);
+
+} // namespace sluice::node

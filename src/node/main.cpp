@@ -1,0 +1,39 @@
+// sluiced: runs one node until it is told to stop.
+#include "node/config.hpp"
+#include "node/node.hpp"
+
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <thread>
+
+#include <unistd.h>
+
+int main(int argc, char** argv) {
+  auto settings = sluice::node::read_command_line(argc, argv);
+  spdlog::set_default_logger(spdlog::stderr_color_mt("sluiced"));
+  spdlog::set_level(spdlog::level::from_str(settings.log_level));
+  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %^%l%$ %v", spdlog::pattern_time_type::utc);
+
+  // Signals are waited for, not handled: every thread started from here on inherits the mask.
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+
+  sluice::node::node node{settings};
+  int received = 0;
+  sigwait(&signals, &received);
+  spdlog::info("node.stopping signal={}", received);
+  // Everything acknowledged is on disk: if a clean stop takes too long, a hard one loses nothing.
+  std::thread{[] {
+    std::this_thread::sleep_for(std::chrono::seconds{15});
+    _exit(0);
+  }}.detach();
+  node.stop();
+  _exit(0);
+}

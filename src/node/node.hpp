@@ -1,0 +1,110 @@
+// A whole node: the one place that builds the others and puts them together.
+#pragma once
+
+#include "actors/local_router.hpp"
+#include "actors/partition.hpp"
+#include "actors/payment_desk.hpp"
+#include "actors/settlement.hpp"
+#include "http/bridge.hpp"
+#include "http/io_thread.hpp"
+#include "http/provider_client.hpp"
+#include "http/push_hub.hpp"
+#include "http/read_models.hpp"
+#include "node/config.hpp"
+#include "node/identity.hpp"
+#include "storage/checkpoint_writer.hpp"
+#include "storage/log_writer.hpp"
+#include "storage/rocks_store.hpp"
+
+#include <caf/all.hpp>
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace sluice::node {
+
+/// Started by its constructor, stopped by `stop`. In between everything runs on its own threads.
+class node {
+public:
+  explicit node(const config& settings);
+  ~node();
+
+  /// Takes checkpoints, so that the next start is quick, and ends every thread. A second call does nothing.
+  void stop();
+
+  /// Why the node does not serve yet; empty once it does.
+  std::vector<std::string> not_ready() const;
+
+  std::uint16_t port() const;
+
+  // For tools that run a node in their own process.
+  actors::router& routes() { return *routes_; }
+
+  http::read_models& models() { return models_; }
+
+private:
+  void open_store();
+  void start_actors();
+  void start_edge();
+  void found();
+  void watch();
+  void look_at_partitions();
+  void take_over_secrets();
+  http::node_services services();
+  void inspect(std::function<void()> work);
+
+  config config_;
+  identity identity_;
+  std::unique_ptr<storage::rocks_store> store_;
+  std::unique_ptr<storage::log_writer> log_;
+  std::unique_ptr<storage::checkpoint_writer> checkpoints_;
+  http::edge edge_;
+  http::read_models models_;
+  std::unique_ptr<actors::local_router> routes_;
+  std::unique_ptr<http::provider_client> provider_;
+  std::unique_ptr<caf::actor_system_config> caf_config_;
+  std::unique_ptr<caf::actor_system> caf_;
+  std::vector<actors::partition_actor> partitions_;
+  std::unique_ptr<actors::settlement> settlement_;
+  actors::payment_desk_actor desk_;
+  actors::desk_figures desk_figures_;
+  std::unique_ptr<actors::effect_port> effects_;
+  std::unique_ptr<http::push_hub> pushes_;
+  std::unique_ptr<http::bridge_services> bridge_services_;
+  std::vector<std::unique_ptr<http::io_thread>> io_threads_;
+  std::vector<std::unique_ptr<http::bridge>> bridges_;
+
+  class founder;
+  std::unique_ptr<founder> founder_;
+
+  // what the watch thread saw last
+  mutable std::mutex seen_lock_;
+  std::vector<partition::status> seen_;
+  std::atomic<bool> serving_{false};
+
+  // slow looks at the store: verify, audit
+  std::mutex jobs_lock_;
+  std::condition_variable jobs_wake_;
+  std::deque<std::function<void()>> jobs_;
+
+  std::atomic<bool> stopping_{false};
+  std::mutex stop_lock_;
+  std::condition_variable stop_wake_;
+  std::thread watch_;
+  std::thread inspector_;
+};
+
+/// Prometheus text of everything the node counts.
+std::string metrics_text(const http::edge& edge, const http::read_models& models,
+                         const std::vector<partition::status>& partitions, storage::log_writer& log,
+                         const storage::log_store& store, const actors::desk_figures& desk,
+                         const http::provider_client& provider, std::uint64_t in_flight);
+
+} // namespace sluice::node
