@@ -1,5 +1,6 @@
 #include "actors/partition.hpp"
 
+#include "cluster/partition/wire.hpp"
 #include "core/assert.hpp"
 
 #include <algorithm>
@@ -163,6 +164,25 @@ void partition_host::set_timer() {
   delayed_send(this, wait, time_passed{});
 }
 
+namespace {
+
+raft::entry entry_from(const storage::stored_entry& e) {
+  raft::entry entry{e.index, e.term, static_cast<raft::entry_kind>(e.kind), nullptr, nullptr};
+  if (entry.kind == raft::entry_kind::commands)
+    entry.payload = e.payload;
+  if (entry.kind == raft::entry_kind::members)
+    if (auto members = partition::decode_membership(*e.payload))
+      entry.members = std::make_shared<const raft::membership>(std::move(*members));
+  return entry;
+}
+
+storage::stored_entry stored_from(const raft::entry& e) {
+  auto payload = e.members ? std::make_shared<const std::string>(partition::encode(*e.members)) : e.payload;
+  return {e.index, e.term, static_cast<std::uint8_t>(e.kind), std::move(payload)};
+}
+
+} // namespace
+
 partition::start start_from(const storage::recovered& found, node_id self) {
   partition::start start;
   auto& consensus = start.consensus;
@@ -173,13 +193,15 @@ partition::start start_from(const storage::recovered& found, node_id self) {
   if (found.checkpoint) {
     start.checkpoint = found.checkpoint->number;
     start.record = found.checkpoint->record;
-    consensus.snapshot = raft::snapshot_ref{found.checkpoint->index, found.checkpoint->term, consensus.bootstrap,
+    auto members = partition::decode_membership(found.checkpoint->members);
+    consensus.snapshot = raft::snapshot_ref{found.checkpoint->index, found.checkpoint->term,
+                                            members.value_or(consensus.bootstrap),
                                             std::make_shared<const std::string>(found.checkpoint->record)};
   }
   start.attempts = found.attempts;
   consensus.log.reserve(found.log.size());
   for (const auto& e : found.log)
-    consensus.log.push_back({e.index, e.term, static_cast<raft::entry_kind>(e.kind), e.payload, nullptr});
+    consensus.log.push_back(entry_from(e));
   return start;
 }
 
@@ -191,11 +213,11 @@ storage::log_batch to_batch(partition_id partition, const partition::log_write& 
   batch.truncate_from = w.what.truncate_from;
   batch.append.reserve(w.what.append.size());
   for (const auto& e : w.what.append)
-    batch.append.push_back({e.index, e.term, static_cast<std::uint8_t>(e.kind), e.payload});
+    batch.append.push_back(stored_from(e));
   batch.drop_below = w.what.drop_below;
   if (w.commit) {
     batch.checkpoint = storage::checkpoint_record{w.commit->checkpoint, w.commit->index, w.commit->term,
-                                                  w.commit->record, {}};
+                                                  w.commit->record, partition::encode(w.commit->members)};
     batch.forgotten = w.commit->forgotten;
   }
   return batch;

@@ -96,6 +96,8 @@ std::string core::encode_record() const {
   }
   for (const auto& entity : roster_)
     encode(entity, *p.add_roster());
+  for (auto event : ended_groups_)
+    p.add_ended_groups(event.value);
   return p.SerializeAsString();
 }
 
@@ -119,6 +121,8 @@ bool core::restore_record(const std::string& record) {
     inbox_.restore({i.partition()}, i.sequence());
   for (const auto& entity : p.roster())
     roster_.insert(decode(entity));
+  for (auto event : p.ended_groups())
+    ended_groups_.insert({event});
   return true;
 }
 

@@ -135,6 +135,7 @@ private:
   outbox outbox_;
   inbox inbox_;
   std::set<entity_ref> roster_; // events, blocks, areas and the catalogue's own: what publishes
+  std::set<event_number> ended_groups_; // groups that were forgotten: numbers are never used again, nothing wakes them
 
   // execution
   std::deque<raft::entry> committed_;

@@ -53,10 +53,17 @@ void core::begin_entry(const reading& now, outputs& out) {
       outbox_.acknowledge(c.ack->partition, c.ack->sequence);
       return true;
     }
-    if (!c.note)
+    if (c.note) {
+      notes_seen_.insert(c.note->partition);
+      if (!inbox_.accept(*c.note))
+        return true;
+    }
+    // A latecomer must not wake what an old checkpoint still shows.
+    if (!ended_groups_.contains(c.to.event))
       return false;
-    notes_seen_.insert(c.note->partition);
-    return !inbox_.accept(*c.note);
+    if (leading_ && c.from.node)
+      out.refusals.push_back({c.from, errc::event_unknown});
+    return true;
   });
   deliver(now, std::move(deliveries), out);
 }
@@ -178,6 +185,10 @@ void core::answer_queries(const reading& now, outputs& out) {
     if (ready.first > applied_)
       return false;
     std::erase_if(ready.second, [&](query& q) {
+      if (ended_groups_.contains(q.to.event)) {
+        out.refusals.push_back({q.from, errc::event_unknown});
+        return true;
+      }
       ask a{std::move(q), last_, applied_, activation::none, nullptr};
       if (!entities_.prepare(now.host, a.what.to, a.activate, a.record)) {
         q = std::move(a.what);
@@ -207,6 +218,7 @@ void core::forget(event_number event, outputs& out) {
   deadlines_.erase_group(event);
   std::erase_if(open_effects_, [&](const auto& e) { return e.first.first.event == event; });
   std::erase_if(roster_, [&](const entity_ref& e) { return e.event == event; });
+  ended_groups_.insert(event);
   out.forgotten.push_back(event);
   forgotten_.push_back(event);
 }

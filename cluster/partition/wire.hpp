@@ -1,8 +1,12 @@
-// Entity addresses as Protobuf, shared by entries and records.
+// Entity addresses and memberships as Protobuf, shared by entries, records and hosts.
 #pragma once
 
+#include "cluster/raft/types.hpp"
 #include "core/entity.hpp"
 #include "sluice/log_entry.pb.h"
+
+#include <optional>
+#include <string>
 
 namespace sluice::partition {
 
@@ -17,6 +21,27 @@ inline void encode(const entity_ref& from, proto::EntityRef& to) {
 
 inline entity_ref decode(const proto::EntityRef& from) {
   return {{from.event()}, static_cast<entity_kind>(from.kind()), {from.block()}, from.user()};
+}
+
+inline std::string encode(const raft::membership& from) {
+  proto::Membership to;
+  for (auto n : from.voters)
+    to.add_voters(n.value);
+  for (auto n : from.learners)
+    to.add_learners(n.value);
+  return to.SerializeAsString();
+}
+
+inline std::optional<raft::membership> decode_membership(const std::string& bytes) {
+  proto::Membership from;
+  if (!from.ParseFromString(bytes))
+    return std::nullopt;
+  raft::membership to;
+  for (auto n : from.voters())
+    to.voters.insert({n});
+  for (auto n : from.learners())
+    to.learners.insert({n});
+  return to;
 }
 
 } // namespace sluice::partition
