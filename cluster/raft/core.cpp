@@ -21,9 +21,24 @@ host_clock::duration dice::between(host_clock::duration low, host_clock::duratio
   return low + host_clock::duration{static_cast<host_clock::rep>(next() % static_cast<std::uint64_t>(span))};
 }
 
+namespace {
+
+/// A limit of nothing would stand still; below one of each there is no configuration to speak of.
+config usable(config c) {
+  c.heartbeat = std::max(c.heartbeat, milliseconds{1});
+  c.election_timeout_min = std::max(c.election_timeout_min, c.heartbeat);
+  c.election_timeout_max = std::max(c.election_timeout_max, c.election_timeout_min);
+  for (auto* limit : {&c.append_bytes_max, &c.in_flight_requests_max, &c.in_flight_bytes_max, &c.uncommitted_entries_max,
+                      &c.committed_entries_max, &c.committed_bytes_max})
+    *limit = std::max<std::size_t>(*limit, 1);
+  return c;
+}
+
+} // namespace
+
 core::impl::impl(const config& settings)
-    : settings_{settings}, heartbeat_every_{settings.heartbeat}, timeout_min_{settings.election_timeout_min},
-      timeout_max_{settings.election_timeout_max}, dice_{mix(settings.seed) ^ settings.self.value},
+    : settings_{usable(settings)}, heartbeat_every_{settings_.heartbeat}, timeout_min_{settings_.election_timeout_min},
+      timeout_max_{settings_.election_timeout_max}, dice_{mix(settings.seed) ^ settings.self.value},
       log_{settings.cached_bytes_max} {}
 
 // ---- one call ------------------------------------------------------------------------------------------------------
@@ -259,7 +274,7 @@ void core::impl::flush_write() {
   if (!any_staged_)
     return;
   staged_.id = writes_.next_id();
-  writes_.issued(log_.last_index());
+  writes_.issued(log_.last_index(), now_);
   out_->writes.push_back(std::move(staged_));
   staged_ = {};
   any_staged_ = false;
@@ -308,6 +323,7 @@ void core::impl::run_timers() {
       if (transfer_ && now_ >= transfer_->until)
         transfer_.reset();
       check_quorum();
+      leave_slow_disk();
       heartbeat();
     }
     return;

@@ -1,7 +1,7 @@
-// The consensus core of one partition replica: Raft after Ongaro, "Consensus: Bridging Theory and Practice" (2014), with
-// the 2015 correction of single-server membership changes. Sans-I/O: no clock, thread, storage, network or payload copy.
-// Owned by one partition core, hence unsynchronised. Deterministic: equal inputs give equal outputs, the only randomness
-// is a generator seeded by the configuration.
+// The consensus core of one partition replica: Raft after Ongaro, "Consensus: Bridging Theory and Practice" (2014),
+// with the 2015 correction of single-server membership changes. Sans-I/O: no clock, thread, storage, network or payload
+// copy. Owned by one partition core, hence unsynchronised. Deterministic: equal inputs give equal outputs, the only
+// randomness is a generator seeded by the configuration.
 #pragma once
 
 #include "cluster/raft/types.hpp"
@@ -13,20 +13,20 @@ namespace sluice::raft {
 
 struct config {
   node_id self;
-  std::uint64_t seed = 1;                                     // spreads election timeouts; another one for each process
+  std::uint64_t seed = 1; // spreads election timeouts; another one for each process
   std::chrono::milliseconds heartbeat{50};
   std::chrono::milliseconds election_timeout_min{300};
   std::chrono::milliseconds election_timeout_max{500};
-  std::size_t append_bytes_max = 512 * 1024;                  // of one AppendEntries; a larger single entry goes alone
-  std::size_t in_flight_requests_max = 8;                     // AppendEntries per follower
-  std::size_t in_flight_bytes_max = 8 * 1024 * 1024;          // per follower
+  std::size_t append_bytes_max = 512 * 1024;         // of one AppendEntries; a larger single entry goes alone
+  std::size_t in_flight_requests_max = 8;            // AppendEntries per follower
+  std::size_t in_flight_bytes_max = 8 * 1024 * 1024; // per follower
   std::size_t uncommitted_entries_max = 4096;
   std::size_t uncommitted_bytes_max = 16 * 1024 * 1024;
-  std::size_t cached_bytes_max = 8 * 1024 * 1024;             // of payloads kept for followers; older ones are loaded
-  log_index promote_lag_max = 256;                            // a learner this close counts as caught up
-  std::size_t committed_entries_max = 4096;                   // handed out by one call; the rest follows with a tick
+  std::size_t cached_bytes_max = 8 * 1024 * 1024; // of payloads kept for followers; older ones are loaded
+  log_index promote_lag_max = 256;                // a learner this close counts as caught up
+  std::size_t committed_entries_max = 4096;       // handed out by one call; the rest follows with a tick
   std::size_t committed_bytes_max = 16 * 1024 * 1024;
-  std::size_t reads_max = 4096;                               // waiting for their round, own and of followers
+  std::size_t reads_max = 4096; // waiting for their round, own and of followers
 };
 
 /// Figures for `inspect` and metrics; no part of the protocol.
@@ -40,13 +40,15 @@ struct status {
   log_index commit_index = 0;
   log_index snapshot_index = 0;
   membership members;
+
   struct peer {
     node_id node;
     log_index match = 0;
     bool learner = false;
     bool fetching_snapshot = false;
   };
-  std::vector<peer> peers;      // the leader's view
+
+  std::vector<peer> peers;            // the leader's view
   std::uint64_t dropped_messages = 0; // bad or outdated input
   bool rejoining = false;             // may not vote until readmitted
 };

@@ -40,7 +40,8 @@ bool core::impl::as_complete_as_ours(const vote_request& m) const {
 }
 
 /// Votes do not depend on any configuration, neither ours nor the candidate's: either may be the outdated one, and a
-/// vote refused for it could cost the majority (thesis 4.2.2). Who knows of no cluster at all has nothing to vote about.
+/// vote refused for it could cost the majority (thesis 4.2.2). Who knows of no cluster at all has nothing to vote
+/// about.
 bool core::impl::would_vote_for(node_id candidate, const vote_request& m) const {
   if (rejoining_ || members().voters.empty())
     return false;
@@ -70,8 +71,8 @@ void core::impl::on(node_id from, vote_request& m) {
   post(from, vote_reply{term_, granted, false});
 }
 
-/// Changes nothing here (thesis 9.6). A denial carries our own term, so that a candidate of a low term, who may have the
-/// best log of all, learns where to begin.
+/// Changes nothing here (thesis 9.6). A denial carries our own term, so that a candidate of a low term, who may have
+/// the best log of all, learns where to begin.
 void core::impl::answer_pre_vote(node_id from, const vote_request& m) {
   auto granted = m.term > term_ && !hears_leader() && would_vote_for(from, m);
   auto told = granted ? m.term : term_;
@@ -156,6 +157,7 @@ void core::impl::on(node_id from, vote_reply& m) {
 // ---- changing roles -------------------------------------------------------------------------------------------------
 
 void core::impl::become_leader() {
+  refuse_reads(); // the old leader's answers would come to nobody
   role_ = role::leader;
   leader_ = settings_.self;
   votes_.clear();
@@ -164,10 +166,12 @@ void core::impl::become_leader() {
   round_ = 0;
   peers_.clear();
   sync_peers();
-  // Nothing of older terms may be committed by counting, so the term gets an entry of its own at once (thesis 6.4, 3.6.2).
+  // Nothing of older terms may be committed by counting, so the term gets an entry of its own at once
+  // (thesis 6.4, 3.6.2).
   term_start_ = log_.last_index() + 1;
   members_due_ = true;
-  // The very first leader writes down the bootstrap membership instead: whoever joins later knows it from the log alone.
+  // The very first leader writes down the bootstrap membership instead: whoever joins later knows it from the log
+  // alone.
   if (configs_.latest_index() == 0)
     append({term_start_, term_, entry_kind::members, nullptr, std::make_shared<const membership>(members())});
   else

@@ -41,7 +41,10 @@ void core::impl::on(node_id from, append_request& m) {
 void core::impl::refuse_stale(node_id from, const append_request& m) {
   append_reply reply{.term = term_};
   if (bug(planted_bug::stale_reply_match))
-    reply = {.term = term_, .success = true, .match = log_.last_index(), .accepted_prev = m.prev_index,
+    reply = {.term = term_,
+             .success = true,
+             .match = log_.last_index(),
+             .accepted_prev = m.prev_index,
              .standing = own_standing()};
   post(from, reply);
 }

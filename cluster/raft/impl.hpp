@@ -5,8 +5,8 @@
 //   membership.cpp  one server at a time           transfer.cpp     leadership goes to another
 //   snapshot.cpp    compaction, checkpoints        read_index.cpp   reads without the log
 //   rejoin.cpp      after a lost log
-// Order within one call: the input changes the state, then settle() draws every consequence once, then everything staged
-// leaves as one write. A message that says something not yet durable names that write.
+// Order within one call: the input changes the state, then settle() draws every consequence once, then everything
+// staged leaves as one write. A message that says something not yet durable names that write.
 #pragma once
 
 #include "cluster/raft/config_history.hpp"
@@ -176,12 +176,14 @@ private:
   std::optional<membership> remove_learner(const membership& now) const;
   bool caught_up(node_id n) const;
   bool stays_alive(const membership& next) const;
+
   bool own_term_committed() const { return commit_ >= term_start_; }
 
   // ---- transfer.cpp
   node_id best_successor(const membership* among) const;
   void start_transfer(node_id to);
   void carry_out_transfer();
+  void leave_slow_disk();
 
   // ---- snapshot.cpp
   void offer_snapshot(progress& p);

@@ -16,7 +16,8 @@ std::deque<log_view::run>::const_iterator log_view::run_of(log_index index) cons
   // Nearly every question is about the current term.
   if (runs_.back().first <= index)
     return runs_.end() - 1;
-  auto after = std::upper_bound(runs_.begin(), runs_.end(), index, [](log_index i, const run& r) { return i < r.first; });
+  auto after =
+      std::upper_bound(runs_.begin(), runs_.end(), index, [](log_index i, const run& r) { return i < r.first; });
   return after - 1;
 }
 

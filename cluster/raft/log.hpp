@@ -42,6 +42,8 @@ public:
 
   bool is_cached(log_index index) const { return index <= last_ && index + cache_.size() > last_; }
 
+  log_index first_cached() const { return last_ + 1 - cache_.size(); }
+
   const entry& at(log_index index) const { return cache_[cache_.size() - 1 - static_cast<std::size_t>(last_ - index)]; }
 
   /// Everything up to here was handed out; its payloads are kept only while there is room.

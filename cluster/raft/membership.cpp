@@ -35,9 +35,8 @@ void core::impl::change_members() {
     return;
   members_due_ = false;
   // A voter that lost its log comes back as a learner first, also without an administrator.
-  if (!target_ && std::any_of(peers_.begin(), peers_.end(), [this](auto& p) {
-        return p.lost_its_log() && is_voter(p.node);
-      }))
+  if (!target_ &&
+      std::any_of(peers_.begin(), peers_.end(), [this](auto& p) { return p.lost_its_log() && is_voter(p.node); }))
     target_ = members();
   if (!may_change_members())
     return;
@@ -142,7 +141,8 @@ std::optional<membership> core::impl::remove_learner(const membership& now) cons
 /// Close to the end of the log; and it has the entry that made it a learner, for who knows no members does not vote.
 bool core::impl::caught_up(node_id n) const {
   auto* p = find_peer(n);
-  return p && p->match >= configs_.latest_index() && p->state == flow::replicate && p->standing >= standing::readmitted && now_ - p->heard <= timeout_max_ &&
+  return p && p->match >= configs_.latest_index() && p->state == flow::replicate &&
+         p->standing >= standing::readmitted && now_ - p->heard <= timeout_max_ &&
          p->match + settings_.promote_lag_max >= log_.last_index();
 }
 

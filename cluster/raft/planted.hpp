@@ -23,31 +23,31 @@ enum class planted_bug : std::uint8_t {
   votes_by_durable_log,      // a voter compares without the entries it is still writing
   campaign_unpersisted,      // vote requests leave before term and vote are durable
   // Obvious ones.
-  vote_reply_early,       // a vote leaves before it is durable
-  ack_early,              // a follower acknowledges what it has not made durable
-  leader_counts_unsynced, // the leader counts its own entries before they are durable
-  votes_twice,            // a second candidate of the term gets a vote too
-  votes_for_short_log,    // no comparison of logs
-  half_is_majority,       // two of four decide
-  applies_unsynced,       // hands out entries that are committed but not durable here
-  commit_unverified,      // takes the leader's commit index beyond what the request verified
-  keeps_conflicts,        // a conflicting suffix stays
-  truncates_always,       // a late request cuts what came after it
-  read_without_round,     // a read index without asking the majority
-  read_joins_round,       // a read joins a round that began before it
-  read_before_own_term,   // a read index before an entry of the own term is committed
-  no_check_quorum,        // a leader nobody answers stays
-  sticky_for_ever,        // once heard, a leader is never doubted
+  vote_reply_early,         // a vote leaves before it is durable
+  ack_early,                // a follower acknowledges what it has not made durable
+  leader_counts_unsynced,   // the leader counts its own entries before they are durable
+  votes_twice,              // a second candidate of the term gets a vote too
+  votes_for_short_log,      // no comparison of logs
+  half_is_majority,         // two of four decide
+  applies_unsynced,         // hands out entries that are committed but not durable here
+  commit_unverified,        // takes the leader's commit index beyond what the request verified
+  keeps_conflicts,          // a conflicting suffix stays
+  truncates_always,         // a late request cuts what came after it
+  read_without_round,       // a read index without asking the majority
+  read_joins_round,         // a read joins a round that began before it
+  read_before_own_term,     // a read index before an entry of the own term is committed
+  no_check_quorum,          // a leader nobody answers stays
+  sticky_for_ever,          // once heard, a leader is never doubted
   applies_while_installing, // hands out entries between the old state and the new one
-  install_keeps_log,      // a snapshot is installed under a log that contradicts it
-  config_not_reverted,    // a truncated configuration stays in force
-  config_on_commit,       // a configuration takes effect only when committed
-  changes_two_at_once,    // the target membership in one step
-  change_before_previous, // a change starts before the one before it is committed
-  wiped_node_votes,       // a node that lost its log votes at once
-  wiped_node_counts,      // and its acknowledgements count
-  forgets_vote,           // stepping down clears the vote of the term
-  lost_probe,             // a lost probe is never repeated
+  install_keeps_log,        // a snapshot is installed under a log that contradicts it
+  config_not_reverted,      // a truncated configuration stays in force
+  config_on_commit,         // a configuration takes effect only when committed
+  changes_two_at_once,      // the target membership in one step
+  change_before_previous,   // a change starts before the one before it is committed
+  wiped_node_votes,         // a node that lost its log votes at once
+  wiped_node_counts,        // and its acknowledgements count
+  forgets_vote,             // stepping down clears the vote of the term
+  lost_probe,               // a lost probe is never repeated
   count_,
 };
 
@@ -56,7 +56,10 @@ struct planted_bug_name {
   std::string_view name;
 };
 
-#define SLUICE_BUG(x) planted_bug_name{planted_bug::x, #x}
+#define SLUICE_BUG(x)                                                                                                  \
+  planted_bug_name {                                                                                                   \
+    planted_bug::x, #x                                                                                                 \
+  }
 inline constexpr planted_bug_name planted_bug_names[] = {
     SLUICE_BUG(none),
     SLUICE_BUG(commit_old_term),

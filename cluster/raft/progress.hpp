@@ -33,8 +33,8 @@ struct progress {
   host_time heard;         // an answer in our term came last at
   std::uint64_t round = 0; // of heartbeats it answered
 
-  bool probe_out = false;   // repeated with the next heartbeat
-  bool probe_bare = false;  // after a rejection a probe carries no entries
+  bool probe_out = false;  // repeated with the next heartbeat
+  bool probe_bare = false; // after a rejection or silence a probe carries no entries
 
   std::vector<flight> flights;
   std::size_t flight_bytes = 0;
@@ -48,9 +48,7 @@ struct progress {
   /// In a quorum.
   bool counts() const { return standing == raft::standing::full; }
 
-  bool lost_its_log() const {
-    return standing == raft::standing::rejoining || standing == raft::standing::readmitted;
-  }
+  bool lost_its_log() const { return standing == raft::standing::rejoining || standing == raft::standing::readmitted; }
 
   /// Its process is a new one, perhaps with an empty disk: all we knew of its log is void.
   void restarted() {

@@ -13,7 +13,7 @@ void core::impl::rejoin() {
   if (!rejoining_ || role_ != role::follower)
     return;
   if (!rejoin_floor_) {
-    if (leader_ && asked_reads_.empty() && now_ >= rejoin_ask_at_) {
+    if (leader_ && now_ >= rejoin_ask_at_) {
       rejoin_ask_at_ = now_ + timeout_max_;
       ask_leader_to_read(0, true);
     }

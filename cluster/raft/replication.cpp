@@ -153,6 +153,7 @@ void core::impl::heartbeat() {
 
 void core::impl::heartbeat(progress& p) {
   if (p.state == flow::probe && !(bug(planted_bug::lost_probe) && p.probe_out)) {
+    p.probe_bare = p.probe_bare || p.probe_out; // a node that is away is not sent the same entries over and over
     send_entries(p);
     return;
   }
@@ -224,7 +225,7 @@ void core::impl::request_load(progress& p) {
     return;
   p.load_id = ++last_load_id_;
   p.load_again = now_ + heartbeat_every_; // a host that finds nothing must not keep us busy
-  out_->loads.push_back({p.load_id, p.next, log_.last_index(), settings_.append_bytes_max});
+  out_->loads.push_back({p.load_id, p.next, log_.first_cached() - 1, settings_.append_bytes_max});
 }
 
 void core::impl::on(loaded& in) {

@@ -47,6 +47,18 @@ void core::impl::carry_out_transfer() {
   post(p->node, timeout_now{term_});
 }
 
+/// A leader whose disk hangs can not answer its clients, though the others commit without it. Who has more on disk than
+/// we have takes over; if all disks hang, nobody has, or nobody catches up in time.
+void core::impl::leave_slow_disk() {
+  if (role_ != role::leader || transfer_ || now_ < resign_at_ || writes_.waiting(now_) < 2 * timeout_max_)
+    return;
+  auto to = best_successor(nullptr);
+  if (!to || find_peer(to)->match <= writes_.durable_index())
+    return;
+  resign_at_ = now_ + 4 * timeout_max_;
+  start_transfer(to);
+}
+
 void core::impl::on(node_id from, timeout_now& m) {
   if (m.term != term_ || role_ != role::follower || leader_ != from || !may_campaign())
     return;

@@ -33,8 +33,8 @@ struct entry {
   log_index index = 0;
   log_term term = 0;
   entry_kind kind = entry_kind::noop;
-  std::shared_ptr<const std::string> payload;    // commands
-  std::shared_ptr<const membership> members;     // members
+  std::shared_ptr<const std::string> payload; // commands
+  std::shared_ptr<const membership> members;  // members
 
   std::size_t bytes() const { return payload ? payload->size() : 0; }
 };
@@ -63,7 +63,7 @@ struct snapshot_ref {
 // ---- messages between replicas of one partition -------------------------------------------------------------------
 
 struct vote_request {
-  log_term term = 0; // for a pre-vote: the term the candidate would campaign in
+  log_term term = 0;        // for a pre-vote: the term the candidate would campaign in
   log_index last_index = 0; // persisted
   log_term last_term = 0;
   bool pre_vote = false;
@@ -114,10 +114,10 @@ struct snapshot_offer {
 
 struct snapshot_reply {
   log_term term = 0;
-  log_index index = 0;   // of the offer
+  log_index index = 0;    // of the offer
   bool installed = false; // false: still fetching, or it failed and may be offered again
   std::uint64_t round = 0;
-  bool failed = false;    // the transfer ended without success: offer the newest
+  bool failed = false; // the transfer ended without success: offer the newest
 };
 
 struct timeout_now {
@@ -147,8 +147,8 @@ struct start {
   hard_state durable;
   std::optional<snapshot_ref> snapshot;
   std::vector<entry> log;
-  membership bootstrap;        // used only when there is neither a snapshot nor a members entry
-  bool may_vote = true;        // false: the log was found shortened or the disk is new; rejoin as a learner
+  membership bootstrap; // used only when there is neither a snapshot nor a members entry
+  bool may_vote = true; // false: the log was found shortened or the disk is new; rejoin as a learner
 };
 
 /// Time passed. Also implied by every other input's `now`.
@@ -209,8 +209,8 @@ struct read {
   std::uint64_t id = 0;
 };
 
-using input = std::variant<start, tick, received, propose, written, snapshot_taken, snapshot_fetched, loaded,
-                           peer_down, reconfigure, transfer, read>;
+using input = std::variant<start, tick, received, propose, written, snapshot_taken, snapshot_fetched, loaded, peer_down,
+                           reconfigure, transfer, read>;
 
 // ---- outputs -------------------------------------------------------------------------------------------------------
 
@@ -218,10 +218,10 @@ using input = std::variant<start, tick, received, propose, written, snapshot_tak
 struct write {
   std::uint64_t id = 0;
   std::optional<hard_state> state;
-  std::optional<log_index> truncate_from;   // before `append`
-  std::vector<entry> append;                // contiguous
-  std::optional<snapshot_ref> install;      // a fetched snapshot takes the log's place
-  std::optional<log_index> drop_below;      // entries with a lower index are no longer needed
+  std::optional<log_index> truncate_from; // before `append`
+  std::vector<entry> append;              // contiguous
+  std::optional<snapshot_ref> install;    // a fetched snapshot takes the log's place
+  std::optional<log_index> drop_below;    // entries with a lower index are no longer needed
 };
 
 /// A message that may leave once write `after` is durable (0: at once).
@@ -276,7 +276,7 @@ struct outputs {
   std::vector<role_changed> roles;
   std::vector<fetch_snapshot> fetches;
   std::vector<load> loads;
-  std::optional<host_time> timer; // call with `tick` no later than this; replaces the timer set before
+  std::optional<host_time> timer;   // call with `tick` no later than this; replaces the timer set before
   std::optional<std::string> fatal; // a broken invariant: stop this replica, recover from the log
 
   /// Keeps what the vectors have allocated: a host reuses one object for all its calls.

@@ -56,22 +56,23 @@ bool sane(const message& m) {
   auto term = std::visit([](auto& body) { return body.term; }, m);
   if (term == 0 || !in_range(term))
     return false;
-  return std::visit(overloaded{
-                        [](const vote_request& v) { return sane_place(v.last_index, v.last_term) && v.last_term <= v.term; },
-                        [](const append_request& a) { return sane_request(a); },
-                        [](const append_reply& r) {
-                          return in_range(r.match) && in_range(r.rejected_prev) && in_range(r.conflict_first) &&
-                                 (!r.success || r.rejected_prev == 0) && r.standing <= standing::full;
-                        },
-                        [](const snapshot_offer& o) {
-                          return o.snapshot.index > 0 && sane_place(o.snapshot.index, o.snapshot.term) &&
-                                 o.snapshot.term <= o.term && sane(o.snapshot.members);
-                        },
-                        [](const snapshot_reply& r) { return in_range(r.index); },
-                        [](const read_reply& r) { return in_range(r.index) && in_range(r.last); },
-                        [](const auto&) { return true; },
-                    },
-                    m);
+  return std::visit(
+      overloaded{
+          [](const vote_request& v) { return sane_place(v.last_index, v.last_term) && v.last_term <= v.term; },
+          [](const append_request& a) { return sane_request(a); },
+          [](const append_reply& r) {
+            return in_range(r.match) && in_range(r.rejected_prev) && in_range(r.conflict_first) &&
+                   (!r.success || r.rejected_prev == 0) && r.standing <= standing::full;
+          },
+          [](const snapshot_offer& o) {
+            return o.snapshot.index > 0 && sane_place(o.snapshot.index, o.snapshot.term) && o.snapshot.term <= o.term &&
+                   sane(o.snapshot.members);
+          },
+          [](const snapshot_reply& r) { return in_range(r.index); },
+          [](const read_reply& r) { return in_range(r.index) && in_range(r.last); },
+          [](const auto&) { return true; },
+      },
+      m);
 }
 
 } // namespace sluice::raft

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "core/ids.hpp"
+#include "core/time.hpp"
 
 #include <algorithm>
 #include <cstdint>
@@ -24,9 +25,14 @@ public:
   void reset(log_index durable) { durable_ = durable; }
 
   /// The write `next_id()` is on its way; it makes everything up to `end` durable.
-  void issued(log_index end) {
-    pending_.push_back({next_id_, end});
+  void issued(log_index end, host_time now) {
+    pending_.push_back({next_id_, end, now});
     ++next_id_;
+  }
+
+  /// How long the disk has been at the oldest write.
+  host_clock::duration waiting(host_time now) const {
+    return pending_.empty() ? host_clock::duration{} : now - pending_.front().since;
   }
 
   /// False: no such write.
@@ -59,6 +65,7 @@ private:
   struct pending {
     std::uint64_t id;
     log_index end;
+    host_time since;
   };
 
   std::uint64_t next_id_ = 1;

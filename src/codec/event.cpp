@@ -91,6 +91,7 @@ proto::EventHead head_of(const domain::event& machine) {
   p.set_count_sequence(head.count_sequence);
   p.set_count_received(head.count_received);
   p.set_count_changed(head.count_changed);
+  p.set_charges_open(head.charges_open);
   p.set_waiting(count.waiting);
   p.set_admitted_total(count.admitted_total);
   p.set_completed_total(count.completed_total);
@@ -119,6 +120,7 @@ domain::event_head decode_head(const proto::EventHead& p) {
   head.count_sequence = p.count_sequence();
   head.count_received = p.count_received();
   head.count_changed = p.count_changed();
+  head.charges_open = p.charges_open();
   return head;
 }
 

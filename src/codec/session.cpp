@@ -64,8 +64,8 @@ void encode(const hold_id& id, const domain::session_hold& from, proto::SessionH
   to.set_currency(from.currency);
   to.set_deadline_ms(to_ms(from.deadline));
   to.set_expires_ms(to_ms(from.expires));
-  to.set_extensions(from.extensions);
-  to.set_last_extension(from.last_extension);
+  for (const auto& request : from.extended_by)
+    to.add_extended_by(request);
 }
 
 domain::session_hold decode(const proto::SessionHold& from) {
@@ -74,8 +74,7 @@ domain::session_hold decode(const proto::SessionHold& from) {
           from.currency(),
           log_time_from_ms(from.deadline_ms()),
           wall_time_from_ms(from.expires_ms()),
-          from.extensions(),
-          from.last_extension()};
+          {from.extended_by().begin(), from.extended_by().end()}};
 }
 
 void encode(const reservation_id& id, const domain::reservation& from, proto::Reservation& to) {

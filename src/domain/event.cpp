@@ -28,7 +28,8 @@ void event::apply(const moment& at, const message& m, effects& out) {
       [&](const auto& body) {
         using body_type = std::decay_t<decltype(body)>;
         constexpr bool is_tell = std::is_same_v<body_type, stock_changed> || std::is_same_v<body_type, visit_done> ||
-                                 std::is_same_v<body_type, sale_settled> || std::is_same_v<body_type, count_received>;
+                                 std::is_same_v<body_type, sale_settled> || std::is_same_v<body_type, charges_changed> ||
+                                 std::is_same_v<body_type, count_received>;
         if constexpr (std::is_same_v<body_type, pulse>) {
           // begin and finish do what is due
         } else if constexpr (requires { this->on(at, body, out); }) {
@@ -199,6 +200,11 @@ void event::remove(const control_event& c, effects& out) {
     out.push_back(answer{refusal{errc::event_in_sale, "seats are held or being paid for; close it and wait", {}}});
     return;
   }
+  // Not even by force: the money of somebody whose seats are gone would stay with us.
+  if (head_.charges_open > 0) {
+    out.push_back(answer{refusal{errc::event_in_sale, "payments or refunds are under way; wait for them", {}}});
+    return;
+  }
   if (head_.sold > 0 && !c.force) {
     out.push_back(answer{refusal{errc::event_in_sale, "seats are sold; removing it forgets them (force)", {}}});
     return;
@@ -354,6 +360,10 @@ void event::on(const moment& at, const sale_settled& t, effects&) {
   if (t.seats > 0)
     head_.last_sale = at.now.wall;
   head_.count_changed = board_changed_ = true;
+}
+
+void event::on(const moment&, const charges_changed& t, effects&) {
+  head_.charges_open += t.by;
 }
 
 void event::on(const moment&, const count_received& t, effects&) {

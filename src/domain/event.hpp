@@ -24,6 +24,7 @@ struct event_head {
   std::map<block_number, stock_counts> stock;
   std::uint64_t sold = 0;
   std::int64_t revenue = 0;
+  std::int64_t charges_open = 0; // payments and refunds under way
   wall_time last_sale{};
   std::uint64_t count_sequence = 0; // of the last note to the ranking
   std::uint64_t count_received = 0; // what the ranking acknowledged
@@ -73,6 +74,7 @@ private:
   void on(const moment& at, const stock_changed& t, effects& out);
   void on(const moment& at, const visit_done& t, effects& out);
   void on(const moment& at, const sale_settled& t, effects& out);
+  void on(const moment& at, const charges_changed& t, effects& out);
   void on(const moment& at, const count_received& t, effects& out);
 
   bool founded() const { return head_.placed != nullptr; }

@@ -101,6 +101,12 @@ struct sale_settled {
   std::int64_t amount = 0;
 };
 
+/// Tell of a session: the provider owes one answer more, or one less. While any is owed the event can not be removed,
+/// since with the group the charge would be forgotten.
+struct charges_changed {
+  std::int32_t by = 0; // 1 or -1
+};
+
 /// Note of the ranking: counts up to this sequence have arrived.
 struct count_received {
   std::uint64_t sequence = 0;
@@ -379,7 +385,7 @@ struct sold_count {
 
 using message =
     std::variant<pulse, define_event, control_event, set_admission, join, leave, claim_turn, complete_visit, ask_ticket,
-                 stock_changed, visit_done, sale_settled, count_received, define_seats, define_area, sale_window,
+                 stock_changed, visit_done, sale_settled, charges_changed, count_received, define_seats, define_area, sale_window,
                  hold_seats, hold_places, extend_hold_part, pin_hold, release_hold_part, confirm_hold_part, give_back,
                  open_visit, close_visit, request_hold, extend_hold, release_hold, pay_hold, cancel_reservation,
                  charge_settled, ask_hold, ask_reservation, ask_reservations, part_held, part_refused, part_pinned,

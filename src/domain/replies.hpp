@@ -87,6 +87,8 @@ struct reservation_reply {
 
 struct reservations_reply {
   std::vector<reservation_reply> reservations; // newest first
+
+  friend bool operator==(const reservations_reply&, const reservations_reply&) = default;
 };
 
 /// An event's definition was applied.
@@ -94,12 +96,16 @@ struct event_reply {
   event_number number;
   std::uint32_t revision = 0; // counts applied definitions that changed something
   bool changed = false;
+
+  friend bool operator==(const event_reply&, const event_reply&) = default;
 };
 
 struct registered_reply {
   event_number number;
   slot_number slot;
   bool created = false;
+
+  friend bool operator==(const registered_reply&, const registered_reply&) = default;
 };
 
 using reply = std::variant<done, refusal, ticket_reply, visit_reply, hold_reply, reservation_reply, reservations_reply,

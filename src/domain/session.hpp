@@ -28,8 +28,7 @@ struct session_hold {
   std::string currency;
   log_time deadline{};
   wall_time expires{};
-  std::uint32_t extensions = 0;
-  std::string last_extension; // request id
+  std::vector<std::string> extended_by; // request ids: each extends once, however late it is repeated
 
   std::uint32_t count() const;
   friend bool operator==(const session_hold&, const session_hold&) = default;
@@ -164,6 +163,8 @@ private:
   void on_refunded(const moment& at, const reservation_id& id, reservation& r, const charge_settled& c, effects& out);
   void ask_provider(const moment& at, const reservation_id& id, reservation& r, charge_step step, effects& out);
   void close_charge(const reservation_id& id, reservation& r, effects& out);
+  /// The first or the last charge of a payment or refund.
+  void count_charge(std::int32_t by, effects& out) const;
   void retry_later(const moment& at, const reservation_id& id, reservation& r, effects& out);
   void confirm(const moment& at, const reservation_id& id, reservation& r, effects& out);
   void fail(const moment& at, const reservation_id& id, reservation& r, std::string reason, effects& out);

@@ -133,15 +133,14 @@ void session::on(const moment& at, const extend_hold& c, effects& out) {
   }
   auto& h = found->second;
   const auto& admission = *state_.admission;
-  if (h.last_extension != c.request_id) {
-    if (h.extensions >= admission.terms.hold_extensions_max) {
+  if (std::find(h.extended_by.begin(), h.extended_by.end(), c.request_id) == h.extended_by.end()) {
+    if (h.extended_by.size() >= admission.terms.hold_extensions_max) {
       out.push_back(answer{refusal{errc::extension_limit, "the hold can not be extended again", {}}});
       return;
     }
     h.deadline = std::min(at.now.log + admission.terms.hold_ttl, admission.expires);
     h.expires = at.now.wall + (h.deadline - at.now.log);
-    ++h.extensions;
-    h.last_extension = c.request_id;
+    h.extended_by.push_back(c.request_id);
     for (const auto& part : h.parts)
       out.push_back(tell{block_of(part), extend_hold_part{c.hold, h.deadline}});
   }

@@ -101,6 +101,7 @@ void session::settle_pin(const moment& at, std::map<hold_id, asked_pin>::iterato
   } else {
     move_to(at, id, made, reservation_state::paying, out);
     ask_provider(at, id, made, charge_step::authorise, out);
+    count_charge(1, out);
   }
   remembered key;
   key.request = a.request.once.request;
@@ -144,6 +145,7 @@ void session::on_authorised(const moment& at, const reservation_id& id, reservat
     return;
   case charge_outcome::refused:
     fail(at, id, r, c.reason.empty() ? "PAYMENT_DECLINED" : c.reason, out);
+    count_charge(-1, out);
     return;
   case charge_outcome::unknown:
     fail(at, id, r, "PROVIDER_UNREACHABLE", out);
@@ -159,6 +161,7 @@ void session::on_captured(const moment& at, const reservation_id& id, reservatio
   close_charge(id, r, out);
   if (c.outcome == charge_outcome::done) {
     confirm(at, id, r, out);
+    count_charge(-1, out);
     return;
   }
   return_parts(r, out);
@@ -172,6 +175,7 @@ void session::on_voided(const moment& at, const reservation_id& id, reservation&
   if (c.outcome == charge_outcome::unknown)
     return retry_later(at, id, r, out);
   close_charge(id, r, out);
+  count_charge(-1, out);
 }
 
 void session::on_refunded(const moment& at, const reservation_id& id, reservation& r, const charge_settled& c,
@@ -183,6 +187,7 @@ void session::on_refunded(const moment& at, const reservation_id& id, reservatio
   close_charge(id, r, out);
   r.reason.clear();
   move_to(at, id, r, reservation_state::refunded, out);
+  count_charge(-1, out);
 }
 
 void session::on(const moment& at, const cancel_reservation& c, effects& out) {
@@ -202,6 +207,7 @@ void session::on(const moment& at, const cancel_reservation& c, effects& out) {
       r.pay.give_up = at.now.log + std::chrono::minutes{5};
       move_to(at, c.reservation, r, reservation_state::refund_pending, out);
       ask_provider(at, c.reservation, r, charge_step::refund, out);
+      count_charge(1, out);
     }
     break;
   case reservation_state::paying:
@@ -233,6 +239,10 @@ void session::close_charge(const reservation_id& id, reservation& r, effects& ou
   out.push_back(charge_closed{id, *r.pay.step});
   r.pay.step.reset();
   r.pay.retry_at.reset();
+}
+
+void session::count_charge(std::int32_t by, effects& out) const {
+  out.push_back(tell{entity_ref::of_event(event_), charges_changed{by}});
 }
 
 void session::retry_later(const moment& at, const reservation_id& id, reservation& r, effects& out) {

@@ -1,0 +1,122 @@
+// Rule 11 of the core: what a node may still do after its log was lost.
+#include "raft_fixture.hpp"
+
+#include <catch2/catch.hpp>
+
+using namespace sluice;
+using namespace sluice::raft;
+using namespace sluice::raft::test;
+
+namespace {
+
+start wiped(membership bootstrap) {
+  auto s = fresh_start(std::move(bootstrap));
+  s.may_vote = false;
+  return s;
+}
+
+append_reply ack_of(standing s, log_term term, log_index match, std::uint64_t round = 0) {
+  auto a = ack(term, match, match, round);
+  a.standing = s;
+  return a;
+}
+
+} // namespace
+
+TEST_CASE("raft rule 11: a node that lost its log neither votes nor campaigns", "[cluster][raft]") {
+  replica r{2, wiped(voters({1, 2, 3}))};
+  REQUIRE(r.out.writes.size() == 1);
+  CHECK(r.out.writes.front().state->rejoining); // it stays so over restarts
+  r.hear(1, vote_request{.term = 5, .last_index = 9, .last_term = 4});
+  REQUIRE(sent_to<vote_reply>(r.out, 1).size() == 1);
+  CHECK_FALSE(sent_to<vote_reply>(r.out, 1).front().granted);
+  r.time_out();
+  CHECK(r.status().role == role::follower);
+
+  start again = fresh_start(voters({1, 2, 3}));
+  again.durable = {5, {}, true};
+  replica restarted{2, std::move(again)};
+  CHECK(restarted.status().rejoining);
+  restarted.time_out();
+  CHECK(restarted.status().role == role::follower);
+}
+
+TEST_CASE("raft rule 11: a single voter without its log does not start over", "[cluster][raft]") {
+  replica r{1, wiped(voters({1}))};
+  CHECK(r.status().role == role::follower);
+  CHECK(r.status().rejoining);
+}
+
+TEST_CASE("raft rule 11: its word counts in no quorum", "[cluster][raft]") {
+  auto r = leader_of_three();
+  auto term = r.status().term;
+  r.hear(2, vote_request{.term = term, .pre_vote = true}, 2); // the new process of a wiped node
+  r.propose_text("x");
+  r.sync();
+  r.hear(2, ack_of(standing::rejoining, term, 2), 2);
+  CHECK(r.status().commit_index == 1);
+  r.give(raft::read{1});
+  r.hear(2, ack_of(standing::rejoining, term, 2, 1), 2);
+  CHECK(r.out.reads.empty());
+  r.hear(3, ack(term, 1, 2, 1));
+  CHECK(r.status().commit_index == 2);
+  REQUIRE(r.out.reads.size() == 1);
+}
+
+TEST_CASE("raft rule 11: the leader makes a learner of it, and a voter again when it is ready", "[cluster][raft]") {
+  auto r = leader_of_three();
+  auto term = r.status().term;
+  auto new_life = 2u;
+  r.hear(2, ack_of(standing::rejoining, term, 1), new_life);
+  r.hear(3, ack(term, 1, 1));
+  r.wait(50ms);
+  CHECK(r.status().members == voters({1, 3}, {2}));
+  r.sync();
+  r.hear(3, ack(term, 1, 2));
+  r.hear(2, ack_of(standing::rejoining, term, 2), new_life);
+  r.wait(50ms);
+  CHECK(r.status().members == voters({1, 3}, {2})); // it has not seen enough yet
+  r.hear(3, ack(term, 2, 2));
+  r.hear(2, ack_of(standing::readmitted, term, 2), new_life);
+  r.wait(50ms);
+  CHECK(r.status().members == voters({1, 2, 3}));
+  r.sync();
+  r.hear(3, ack(term, 2, 3));
+  CHECK(r.status().commit_index == 3); // two of three, without it
+}
+
+TEST_CASE("raft rule 11: it is readmitted by a demotion and a promotion it sees committed, both after its restart",
+          "[cluster][raft]") {
+  replica r{2, wiped({})};
+  r.sync();
+  auto from_leader = [&](log_index prev, log_term prev_term, std::vector<entry> entries, log_index commit) {
+    r.hear(1, append(4, prev, prev_term, std::move(entries), commit));
+    r.sync();
+  };
+  r.hear(1, append(4, 0, 0, {}));
+  auto asked = sent_to<read_request>(r.out, 1);
+  REQUIRE(asked.size() == 1);
+  r.sync();
+  r.hear(1, read_reply{4, asked.front().id, 9, 10}); // the leader's log ends with 10
+
+  // The old log comes back, and with it how this node was once made a voter. That proves nothing.
+  auto old = commands(1, 10, 3);
+  old[1] = change(2, 3, voters({1, 3}));
+  old[2] = change(3, 3, voters({1, 2, 3}));
+  from_leader(0, 0, old, 9);
+  CHECK(r.status().rejoining);
+  from_leader(10, 3, {change(11, 4, voters({1, 3}, {2}))}, 10);
+  CHECK(r.status().rejoining);
+  from_leader(11, 4, {}, 11);
+  r.hear(1, append(4, 11, 4, {}, 11));
+  CHECK(sent_to<append_reply>(r.out, 1).front().standing == standing::readmitted);
+  from_leader(11, 4, {change(12, 4, voters({1, 2, 3}))}, 11);
+  CHECK(r.status().rejoining); // it may be cut off again
+  r.hear(1, append(4, 12, 4, {}, 12));
+  CHECK_FALSE(r.status().rejoining);
+  REQUIRE(r.out.writes.size() == 1);
+  CHECK_FALSE(r.out.writes.front().state->rejoining);
+  r.sync();
+  r.hear(1, append(4, 12, 4, {}, 12));
+  CHECK(sent_to<append_reply>(r.out, 1).front().standing == standing::full);
+}

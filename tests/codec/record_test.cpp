@@ -1,0 +1,108 @@
+#include "codec/area.hpp"
+#include "codec/event.hpp"
+#include "codec/seat_block.hpp"
+#include "codec/session.hpp"
+#include "support/group.hpp"
+
+#include <map>
+
+using namespace sluice;
+using namespace sluice::domain;
+using namespace std::chrono_literals;
+using test::group;
+
+namespace {
+
+/// What a checkpoint holds of an entity: kept up to date piece by piece, as a store would.
+class checkpoint {
+public:
+  template <class Machine>
+  void take(Machine& machine) {
+    for (auto& piece : codec::save_changed(machine))
+      if (piece.bytes)
+        pieces_[piece.number] = piece.bytes();
+      else
+        pieces_.erase(piece.number);
+  }
+
+  loaded_pieces pieces() const { return {pieces_.begin(), pieces_.end()}; }
+
+private:
+  std::map<std::uint32_t, std::string> pieces_;
+};
+
+template <class Machine>
+loaded_pieces all_of(Machine& machine) {
+  checkpoint c;
+  c.take(machine);
+  return c.pieces();
+}
+
+} // namespace
+
+TEST_CASE("codec: an event comes back from a checkpoint of many small steps", "[codec]") {
+  group g;
+  auto d = group::two_blocks_and_a_floor();
+  d.admission.max_active_users = 5;
+  g.define(d);
+  auto ref = entity_ref::of_event(group::number);
+  checkpoint c;
+  c.take(g.the_event());
+  for (int i = 0; i < 9'000; ++i) {
+    auto t = g.get<ticket_reply>(ref, join{"user " + std::to_string(i)});
+    if (i % 7 == 0)
+      g.get<done>(ref, leave{"user " + std::to_string(i), t.ticket});
+    if (i == 2)
+      g.get<visit_reply>(ref, claim_turn{"user 2", t.ticket, admission_id{{9}}});
+    if (i % 1'000 == 0)
+      c.take(g.the_event());
+  }
+  g.get<done>(ref, control_event{event_action::say, "soon", false, ""});
+  c.take(g.the_event());
+  auto loaded = codec::load(ref, c.pieces(), static_cast<const domain::event*>(nullptr));
+  CHECK(loaded.room().count() == g.the_event().room().count());
+  CHECK(loaded.room().visits() == g.the_event().room().visits());
+  CHECK(*loaded.head().placed == *g.the_event().head().placed);
+  CHECK(loaded.head().text == "soon");
+  CHECK(loaded.head().stock == g.the_event().head().stock);
+  REQUIRE(loaded.room().book().last() == g.the_event().room().book().last());
+  for (std::uint32_t t = 1; t <= 9'000; ++t)
+    REQUIRE(loaded.room().book().state_of({t}) == g.the_event().room().book().state_of({t}));
+  CHECK(loaded.room().book().find("user 8999").value == 9'000);
+  CHECK(loaded.next_deadline(g.now) == g.the_event().next_deadline(g.now));
+}
+
+TEST_CASE("codec: blocks, areas and sessions come back as they were", "[codec]") {
+  group g;
+  g.define(group::two_blocks_and_a_floor());
+  auto id = g.admit("alice");
+  g.hold("alice", id, 1, {group::seats(1, {0, 1}), group::places(3, 2)});
+  g.hold("alice", id, 2, {group::seats(2, {4})});
+  g.hold("alice", id, 3, {group::seats(1, {5})});
+  g.pay("alice", id, 1, 1);
+  g.pay("alice", id, 2, 2, payment_method::free);
+  g.settle("alice", charge_step::authorise, charge_outcome::done);
+  g.settle("alice", charge_step::capture, charge_outcome::unknown);
+
+  auto alice = entity_ref::of_session(group::number, "alice");
+  auto session_pieces = all_of(g.of("alice"));
+  auto session = codec::load(alice, session_pieces, static_cast<const domain::session*>(nullptr));
+  CHECK(session.state() == g.of("alice").state());
+
+  for (std::uint32_t n : {1u, 2u}) {
+    auto ref = entity_ref::of_seat_block(group::number, {n});
+    auto block = codec::load(ref, all_of(g.block(n)), static_cast<const seat_block*>(nullptr));
+    CHECK(block.state() == g.block(n).state());
+    CHECK(block.counts() == g.block(n).counts());
+  }
+  auto floor = codec::load(entity_ref::of_area(group::number, {3}), all_of(g.the_area(3)),
+                           static_cast<const area*>(nullptr));
+  CHECK(floor.state() == g.the_area(3).state());
+}
+
+TEST_CASE("codec: a session that holds nothing leaves no record", "[codec]") {
+  session s{{1}, "nobody"};
+  auto pieces = codec::save_changed(s);
+  REQUIRE(pieces.size() == 1);
+  CHECK_FALSE(pieces[0].bytes);
+}

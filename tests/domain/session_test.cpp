@@ -1,0 +1,266 @@
+#include "support/group.hpp"
+
+using namespace sluice;
+using namespace sluice::domain;
+using namespace std::chrono_literals;
+using test::group;
+
+namespace {
+
+const auto alice = entity_ref::of_session(group::number, "alice");
+
+} // namespace
+
+TEST_CASE("session: a hold spans blocks, with the price of the moment", "[domain][session]") {
+  group g;
+  g.define(group::two_blocks_and_a_floor());
+  auto id = g.admit("alice");
+  auto held = std::get<hold_reply>(*g.hold("alice", id, 1, {group::seats(2, {0}), group::seats(1, {3, 4})}));
+  CHECK(held.amount == 10'000);
+  CHECK(held.expires_in_ms == 300'000);
+  REQUIRE(held.parts.size() == 2);
+  CHECK(held.parts[0].block.value == 1); // in the order of the plan
+  CHECK(g.block(1).counts().held == 2);
+  CHECK(g.block(2).counts().held == 1);
+}
+
+TEST_CASE("session: when one block refuses, the others are released in the same entry", "[domain][session]") {
+  group g;
+  g.define(group::two_blocks_and_a_floor());
+  auto bob = g.admit("bob");
+  g.hold("bob", bob, 1, {group::seats(2, {5})});
+  auto id = g.admit("alice");
+  auto r = std::get<refusal>(*g.hold("alice", id, 2, {group::seats(1, {0}), group::seats(2, {5}), group::places(3, 4)}));
+  CHECK(r.why == errc::seat_not_available);
+  CHECK(r.seats == std::vector<std::pair<block_number, seat_index>>{{{2}, 5}});
+  CHECK(g.block(1).counts().held == 0);
+  CHECK(g.the_area(3).counts().held == 0);
+}
+
+TEST_CASE("session: without a visit no hold", "[domain][session]") {
+  group g;
+  g.define(group::two_blocks_and_a_floor());
+  admission_id forged;
+  CHECK(std::get<refusal>(*g.hold("alice", forged, 1, {group::seats(1, {0})})).why == errc::not_admitted);
+  auto id = g.admit("alice");
+  CHECK(std::get<refusal>(*g.hold("alice", forged, 1, {group::seats(1, {0})})).why == errc::not_admitted);
+  g.pass(600s);
+  CHECK(std::get<refusal>(*g.hold("alice", id, 1, {group::seats(1, {0})})).why == errc::not_admitted);
+}
+
+TEST_CASE("session: no user gets more than the limit, over all holds", "[domain][session]") {
+  group g;
+  auto d = group::two_blocks_and_a_floor();
+  d.limit_per_user = 4;
+  g.define(d);
+  auto id = g.admit("alice");
+  g.hold("alice", id, 1, {group::seats(1, {0, 1, 2})});
+  CHECK(std::get<refusal>(*g.hold("alice", id, 2, {group::places(3, 2)})).why == errc::limit_per_user);
+  CHECK(std::holds_alternative<hold_reply>(*g.hold("alice", id, 3, {group::places(3, 1)})));
+}
+
+TEST_CASE("session: the same key gives the same hold, another request with it none", "[domain][session]") {
+  group g;
+  g.define(group::two_blocks_and_a_floor());
+  auto id = g.admit("alice");
+  auto first = g.hold("alice", id, 1, {group::seats(1, {0})});
+  g.pass(10s);
+  auto again = g.run(alice, request_hold{{"hold-1", {1, 1}}, id, group::hold_named(9), {group::seats(1, {0})}});
+  CHECK(*again == *first);
+  CHECK(g.block(1).counts().held == 1);
+  CHECK(g.refused(alice, request_hold{{"hold-1", {7, 7}}, id, group::hold_named(9), {group::seats(1, {1})}}) ==
+        errc::idempotency_key_reused);
+  g.pass(24h);
+  // A day later the key is free again: what it stood for is long over.
+  CHECK(g.refused(alice, request_hold{{"hold-1", {7, 7}}, id, group::hold_named(9), {group::seats(1, {1})}}) ==
+        errc::not_admitted);
+}
+
+TEST_CASE("session: a hold lapses as a whole", "[domain][session]") {
+  group g;
+  g.define(group::two_blocks_and_a_floor());
+  auto id = g.admit("alice");
+  g.hold("alice", id, 1, {group::seats(1, {0}), group::seats(2, {0})});
+  g.pass(300s);
+  g.pulse_all();
+  CHECK(g.block(1).counts().held == 0);
+  CHECK(g.block(2).counts().held == 0);
+  CHECK(std::get<refusal>(*g.pay("alice", id, 1, 1)).why == errc::hold_lapsed);
+}
+
+TEST_CASE("session: a hold promises no more than the visit lasts", "[domain][session]") {
+  group g;
+  g.define(group::two_blocks_and_a_floor());
+  auto id = g.admit("alice");
+  g.pass(400s);
+  auto held = std::get<hold_reply>(*g.hold("alice", id, 1, {group::seats(1, {0})}));
+  CHECK(held.expires_in_ms == 200'000);
+}
+
+TEST_CASE("session: extending is bounded, and a repeat extends once", "[domain][session]") {
+  group g;
+  g.define(group::two_blocks_and_a_floor());
+  auto id = g.admit("alice");
+  g.hold("alice", id, 1, {group::seats(1, {0})});
+  g.pass(100s);
+  auto longer = g.get<hold_reply>(alice, extend_hold{id, group::hold_named(1), "r1"});
+  CHECK(longer.expires_in_ms == 300'000);
+  CHECK(g.get<hold_reply>(alice, extend_hold{id, group::hold_named(1), "r1"}) == longer);
+  CHECK(g.refused(alice, extend_hold{id, group::hold_named(1), "r2"}) == errc::extension_limit);
+  g.pass(299s);
+  g.pulse_all();
+  CHECK(g.block(1).counts().held == 1);
+}
+
+TEST_CASE("session: seats are confirmed before the money is captured, the reservation after", "[domain][session]") {
+  group g;
+  g.define(group::two_blocks_and_a_floor());
+  auto id = g.admit("alice");
+  g.hold("alice", id, 1, {group::seats(1, {0, 1})});
+  CHECK(std::get<reservation_reply>(*g.pay("alice", id, 1, 1)).state == reservation_state::paying);
+  REQUIRE(g.awaits(charge_step::authorise));
+  g.settle("alice", charge_step::authorise, charge_outcome::done);
+  CHECK(g.block(1).counts().confirmed == 2);
+  CHECK(g.state_of("alice", 1) == reservation_state::paying);
+  REQUIRE(g.awaits(charge_step::capture));
+  g.settle("alice", charge_step::capture, charge_outcome::done);
+  CHECK(g.state_of("alice", 1) == reservation_state::confirmed);
+  CHECK(g.charges.empty());
+  CHECK(g.the_event().head().sold == 2);
+  CHECK(g.the_event().head().revenue == 10'000);
+  CHECK(g.the_event().room().active() == 0); // the slot is free at once
+}
+
+TEST_CASE("session: a free hold needs no provider", "[domain][session]") {
+  group g;
+  g.define(group::two_blocks_and_a_floor());
+  auto id = g.admit("alice");
+  g.hold("alice", id, 1, {group::places(3, 2)});
+  CHECK(std::get<refusal>(*g.pay("alice", id, 1, 1)).why == errc::method_not_accepted);
+  CHECK(std::get<reservation_reply>(*g.pay("alice", id, 1, 2, payment_method::free)).state ==
+        reservation_state::confirmed);
+  CHECK(g.charges.empty());
+  CHECK(g.the_area(3).counts().confirmed == 2);
+}
+
+TEST_CASE("session: declined, the seats are free again", "[domain][session]") {
+  group g;
+  g.define(group::two_blocks_and_a_floor());
+  auto id = g.admit("alice");
+  g.hold("alice", id, 1, {group::seats(1, {0})});
+  g.pay("alice", id, 1, 1);
+  g.settle("alice", charge_step::authorise, charge_outcome::refused, "CARD_DECLINED");
+  CHECK(g.state_of("alice", 1) == reservation_state::failed);
+  CHECK(g.block(1).counts().available == 10);
+  CHECK(g.charges.empty());
+  CHECK(g.the_event().room().active() == 1); // may try with another card
+}
+
+TEST_CASE("session: an authorisation nobody knows about is given up and voided", "[domain][session]") {
+  group g;
+  g.define(group::two_blocks_and_a_floor());
+  auto id = g.admit("alice");
+  g.hold("alice", id, 1, {group::seats(1, {0})});
+  g.pay("alice", id, 1, 1);
+  SECTION("because the desk says so") {
+    g.settle("alice", charge_step::authorise, charge_outcome::unknown);
+  }
+  SECTION("because the payment window closed") {
+    g.pass(120s);
+    g.pulse_all();
+  }
+  CHECK(g.state_of("alice", 1) == reservation_state::failed);
+  CHECK(g.block(1).counts().available == 10);
+  REQUIRE(g.awaits(charge_step::cancel));
+  // The authorisation turns up after all: too late, it changes nothing.
+  g.run(alice, charge_settled{group::reservation_named(1), charge_step::authorise, 1, charge_outcome::done, {}});
+  CHECK(g.state_of("alice", 1) == reservation_state::failed);
+  g.settle("alice", charge_step::cancel, charge_outcome::done);
+  CHECK(g.charges.empty());
+}
+
+TEST_CASE("session: an unknown capture is asked again, never undone blindly", "[domain][session]") {
+  group g;
+  g.define(group::two_blocks_and_a_floor());
+  auto id = g.admit("alice");
+  g.hold("alice", id, 1, {group::seats(1, {0})});
+  g.pay("alice", id, 1, 1);
+  g.settle("alice", charge_step::authorise, charge_outcome::done);
+  g.settle("alice", charge_step::capture, charge_outcome::unknown);
+  CHECK(g.block(1).counts().confirmed == 1);
+  CHECK(g.charges.empty()); // nothing under way until the retry is due
+  g.pass(500ms);
+  g.pulse_all();
+  REQUIRE(g.awaits(charge_step::capture));
+  CHECK(g.charges.front().attempt == 2);
+
+  SECTION("in the end it took effect") {
+    g.settle("alice", charge_step::capture, charge_outcome::done);
+    CHECK(g.state_of("alice", 1) == reservation_state::confirmed);
+  }
+  SECTION("in the end it was refused: seats return, the authorisation is voided") {
+    g.settle("alice", charge_step::capture, charge_outcome::refused);
+    CHECK(g.state_of("alice", 1) == reservation_state::failed);
+    CHECK(g.block(1).counts().available == 10);
+    CHECK(g.awaits(charge_step::cancel));
+  }
+  SECTION("past the payment window people are told it is stuck, and it is still asked") {
+    g.pass(120s);
+    g.settle("alice", charge_step::capture, charge_outcome::unknown);
+    CHECK(g.state_of("alice", 1) == reservation_state::stuck);
+    g.pass(30s);
+    g.pulse_all();
+    g.settle("alice", charge_step::capture, charge_outcome::done);
+    CHECK(g.state_of("alice", 1) == reservation_state::confirmed);
+  }
+}
+
+TEST_CASE("session: the same payment key pays once", "[domain][session]") {
+  group g;
+  g.define(group::two_blocks_and_a_floor());
+  auto id = g.admit("alice");
+  g.hold("alice", id, 1, {group::seats(1, {0})});
+  auto first = g.pay("alice", id, 1, 1);
+  g.settle("alice", charge_step::authorise, charge_outcome::done);
+  g.settle("alice", charge_step::capture, charge_outcome::done);
+  auto again = g.run(alice, pay_hold{{"pay-1", {1, 1}}, id, group::hold_named(1), group::reservation_named(9),
+                                     payment_method::card, "4242424242424242"});
+  CHECK(std::get<reservation_reply>(*again).reservation == std::get<reservation_reply>(*first).reservation);
+  CHECK(std::get<reservation_reply>(*again).state == reservation_state::paying); // what was answered then
+  CHECK(g.charges.empty());
+}
+
+TEST_CASE("session: a cancelled reservation gives seats and money back, once", "[domain][session]") {
+  group g;
+  g.define(group::two_blocks_and_a_floor());
+  auto id = g.admit("alice");
+  g.hold("alice", id, 1, {group::seats(1, {0})});
+  g.pay("alice", id, 1, 1);
+  CHECK(g.refused(alice, cancel_reservation{group::reservation_named(1)}) == errc::not_cancellable);
+  g.settle("alice", charge_step::authorise, charge_outcome::done);
+  g.settle("alice", charge_step::capture, charge_outcome::done);
+  g.get<reservation_reply>(alice, cancel_reservation{group::reservation_named(1)});
+  CHECK(g.state_of("alice", 1) == reservation_state::refund_pending);
+  CHECK(g.block(1).counts().available == 10);
+  CHECK(g.the_event().head().sold == 0);
+  g.get<reservation_reply>(alice, cancel_reservation{group::reservation_named(1)});
+  CHECK(g.charges.size() == 1);
+  g.settle("alice", charge_step::refund, charge_outcome::done);
+  CHECK(g.state_of("alice", 1) == reservation_state::refunded);
+  CHECK(g.the_event().head().revenue == 0);
+}
+
+TEST_CASE("session: leaving releases what is not being paid for", "[domain][session]") {
+  group g;
+  g.define(group::two_blocks_and_a_floor());
+  auto id = g.admit("alice");
+  g.hold("alice", id, 1, {group::seats(1, {0})});
+  g.hold("alice", id, 2, {group::seats(2, {0})});
+  g.pay("alice", id, 1, 1);
+  g.get<done>(entity_ref::of_event(group::number), complete_visit{"alice", {1}});
+  CHECK(g.block(2).counts().available == 10);
+  CHECK(g.block(1).counts().held == 1);
+  g.settle("alice", charge_step::authorise, charge_outcome::done);
+  g.settle("alice", charge_step::capture, charge_outcome::done);
+  CHECK(g.state_of("alice", 1) == reservation_state::confirmed);
+}

@@ -1,0 +1,63 @@
+// One log, one history: whatever is executed again, after a crash or by another replica, must come out the same. And what
+// left the node must be on its disk.
+#pragma once
+
+#include "check_line.hpp"
+#include "digest.hpp"
+#include "scene.hpp"
+
+#include "cluster/raft/types.hpp"
+#include "storage/log_store.hpp"
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace sluice::simulation {
+
+class replay_checker {
+public:
+  explicit replay_checker(scene& run) : run_{run} {}
+
+  /// An entry went to the disk; a later one at its place replaces it.
+  void wrote(partition_id partition, const raft::write& w);
+  /// Something that depends on the entries up to `index` left the node.
+  void promised(partition_id partition, log_index index);
+  /// What a restart found must hold all that was promised.
+  void recovered(partition_id partition, const storage::recovered& found);
+  /// The facts of an entry; true when they are told for the first time.
+  bool told(partition_id partition, log_index index, std::string_view record);
+  /// The two times an entry carries.
+  void stamped(partition_id partition, log_index index, const entry_time& now);
+  /// All state as of an index; `all` is null where only the core's own hash is known.
+  void reached(partition_id partition, log_index index, std::uint64_t state_hash, const digest* all);
+
+  /// The log as executed so far, from the beginning.
+  std::vector<raft::entry> log(partition_id partition) const;
+  log_index executed(partition_id partition) const;
+
+private:
+  struct point {
+    std::optional<std::uint64_t> state_hash;
+    std::optional<std::uint64_t> digest;
+    std::map<entity_ref, std::uint64_t> entities; // only for a trace
+  };
+
+  struct story {
+    std::map<log_index, raft::entry> log;
+    log_index promised = 0;
+    log_index reached = 0;
+    std::map<log_index, std::uint64_t> feed; // hash of each record
+    std::map<log_index, point> points;
+    log_index clock_index = 0;
+    entry_time clock;
+  };
+
+  void fail(partition_id partition, log_index index, const std::string& what);
+
+  scene& run_;
+  std::map<partition_id, story> stories_;
+};
+
+} // namespace sluice::simulation

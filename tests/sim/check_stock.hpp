@@ -1,0 +1,94 @@
+// Naive seats and places, retold from the facts: one owner each, holds whole or gone between entries, nothing lapses while
+// it is paid for, every index adds up.
+#pragma once
+
+#include "check_line.hpp"
+#include "history.hpp"
+#include "scene.hpp"
+
+#include "domain/facts.hpp"
+#include "domain/publications.hpp"
+
+#include <map>
+#include <optional>
+#include <set>
+
+namespace sluice::simulation {
+
+enum class hold_stage : std::uint8_t { held, pinned, confirmed };
+
+class stock_checker {
+public:
+  stock_checker(scene& run, const history& asked, const line_checker& lines) : run_{run}, asked_{asked}, lines_{lines} {}
+
+  void on(const entry_stamp& at, event_number event, const domain::stock_defined& f);
+  void on(const entry_stamp& at, event_number event, const domain::stock_moved& f);
+  /// A payment failed: its parts may be released in this entry.
+  void payment_ended(event_number event, const hold_id& hold) { changes_[event].ended_payments.insert(hold); }
+  /// Every hold touched by the entry is whole or gone, every block adds up.
+  void end_entry(const entry_stamp& at, event_number event);
+
+  /// The owner was told so: it must not lapse before.
+  void promised(const hold_id& hold, log_time deadline) { promises_[hold] = deadline; }
+
+  void compare(const entry_stamp& at, const domain::block_update& update);
+
+  /// The stage all parts of a hold are in, empty if it is gone.
+  std::optional<hold_stage> stage_of(const hold_id& hold) const;
+  bool was_ever_held(const hold_id& hold) const { return held_at_.contains(hold); }
+
+  log_time held_at(const hold_id& hold) const { return held_at_.at(hold); }
+
+  bool sold_out(event_number event) const;
+  void group_ended(event_number event);
+  /// Nothing is held any more.
+  void at_the_end(event_number event);
+
+private:
+  struct part {
+    hold_stage stage{hold_stage::held};
+    std::set<seat_index> seats;
+    std::uint32_t quantity = 0;
+
+    std::uint32_t count() const { return seats.empty() ? quantity : static_cast<std::uint32_t>(seats.size()); }
+  };
+
+  struct block {
+    std::uint32_t capacity = 0;
+    std::uint32_t blocked = 0;
+    std::map<seat_index, hold_id> owners;
+    std::uint32_t held = 0; // pinned ones included
+    std::uint32_t confirmed = 0;
+  };
+
+  struct stock {
+    std::map<block_number, block> blocks;
+    std::map<hold_id, std::map<block_number, part>> holds;
+  };
+
+  /// What the entry being retold did to one event.
+  struct changes {
+    std::set<hold_id> holds;
+    std::set<hold_id> begun, pinned, lapsed, released, ended_payments;
+    std::set<block_number> blocks;
+  };
+
+  void take(const entry_stamp& at, event_number event, stock& s, const domain::stock_moved& f);
+  void give(const entry_stamp& at, event_number event, stock& s, const domain::stock_moved& f);
+  void advance(const entry_stamp& at, event_number event, stock& s, const domain::stock_moved& f);
+  void check_sale(const entry_stamp& at, event_number event);
+  void check_release(const entry_stamp& at, event_number event, const changes& c, const hold_id& hold);
+  void fail(const entry_stamp& at, event_number event, const std::string& what);
+
+  scene& run_;
+  const history& asked_;
+  const line_checker& lines_;
+  std::map<event_number, stock> events_;
+  std::map<hold_id, log_time> promises_;
+  std::map<hold_id, log_time> held_at_; // every hold there ever was
+  std::map<std::pair<event_number, std::string>, std::uint64_t> taken_;
+
+  std::map<event_number, changes> changes_;
+};
+
+} // namespace sluice::simulation

@@ -1,0 +1,96 @@
+#include "checkers.hpp"
+
+#include "wording.hpp"
+
+#include "actors/entity_shell.hpp"
+#include "codec/fact.hpp"
+#include "sluice/fact.pb.h"
+
+namespace sluice::simulation {
+
+checkers::checkers(scene& run, const sim_provider& provider)
+    : lines{run, asked}, stock{run, asked, lines}, money{run, asked, lines, stock, provider},
+      answers{run, asked, lines, stock, money}, replay{run}, run_{run} {
+  lines.sold_out = [this](event_number event) { return stock.sold_out(event); };
+}
+
+void checkers::feed(partition_id partition, const partition::feed_out& f) {
+  proto::FeedRecord record;
+  if (!record.ParseFromString(f.record))
+    return run_.fail("feed", "a record does not parse");
+  entry_stamp at{partition, f.index, log_time_from_ms(record.log_time_ms()), wall_time_from_ms(record.wall_time_ms())};
+  if (!replay.told(partition, f.index, f.record))
+    return;
+  std::set<event_number> touched;
+  for (const auto& item : record.items()) {
+    tell(at, {item.event()}, item.fact());
+    touched.insert({item.event()});
+  }
+  for (auto event : touched) {
+    stock.end_entry(at, event);
+    money.end_entry(at, event);
+    lines.end_entry(at, event);
+    if (lines.removed(event))
+      stock.group_ended(event);
+  }
+}
+
+void checkers::tell(const entry_stamp& at, event_number event, std::string_view bytes) {
+  auto fact = codec::decode_fact(bytes);
+  if (!fact)
+    return run_.fail("feed", "a fact does not parse");
+  if (run_.telling())
+    run_.say("fact " + to_string(at) + " event " + std::to_string(event.value) + ": " + words_for(*fact));
+  events_.insert(event);
+  std::visit(
+      [&](const auto& f) {
+        if constexpr (requires { lines.on(at, event, f); })
+          lines.on(at, event, f);
+        else if constexpr (requires { stock.on(at, event, f); })
+          stock.on(at, event, f);
+        else
+          money.on(at, event, f);
+      },
+      *fact);
+}
+
+void checkers::published(const entry_stamp& at, const std::vector<partition::publication_out>& all) {
+  // An entry may publish a thing several times; only the last is as of its end.
+  std::map<event_number, const domain::board_update*> boards;
+  std::map<std::pair<event_number, block_number>, const domain::block_update*> blocks;
+  for (const auto& p : all) {
+    const auto& body = actors::unbox(p.body);
+    publish(body);
+    if (const auto* board = std::get_if<domain::board_update>(&body))
+      boards[board->event] = board;
+    else if (const auto* block = std::get_if<domain::block_update>(&body))
+      blocks[{block->event, block->block}] = block;
+  }
+  for (const auto& [event, board] : boards) {
+    lines.compare(at, *board);
+    if (board->sold != money.sold(event) || board->revenue != money.revenue(event))
+      run_.fail("money", "the board of event " + std::to_string(event.value) + " says " + std::to_string(board->sold) +
+                             " sold for " + std::to_string(board->revenue) + ", counted are " +
+                             std::to_string(money.sold(event)) + " for " + std::to_string(money.revenue(event)));
+  }
+  for (const auto& [key, block] : blocks)
+    stock.compare(at, *block);
+}
+
+void checkers::publish(const domain::publication& p) {
+  if (const auto* placed = std::get_if<domain::event_placed>(&p))
+    placed_[placed->event->number] = placed->event;
+  else if (const auto* removed = std::get_if<domain::event_removed>(&p))
+    placed_.erase(removed->event);
+  else if (const auto* ranking = std::get_if<domain::ranking_update>(&p))
+    ranking_ = *ranking;
+  else if (const auto* catalogue = std::get_if<domain::catalogue_update>(&p))
+    catalogue_ = *catalogue;
+}
+
+const domain::placed_event* checkers::placed(event_number event) const {
+  auto known = placed_.find(event);
+  return known == placed_.end() ? nullptr : known->second.get();
+}
+
+} // namespace sluice::simulation

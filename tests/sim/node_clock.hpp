@@ -1,0 +1,38 @@
+// Events of one life of a node: when it dies, what it had planned does not happen.
+#pragma once
+
+#include "scene.hpp"
+
+#include <memory>
+#include <utility>
+
+namespace sluice::simulation {
+
+/// Owned by one node; outlives its lives.
+class node_clock {
+public:
+  /// `afterwards` is called when an event of a life is over, so that a power cut within it can take effect.
+  node_clock(scene& run, std::function<void()> afterwards) : run_{run}, afterwards_{std::move(afterwards)} {}
+
+  template <class What>
+  void after(micros delay, What what) {
+    run_.time.after(delay, [this, life = life_, doing = std::move(what)]() mutable {
+      if (life != life_)
+        return;
+      doing();
+      afterwards_();
+    });
+  }
+
+  /// No event planned so far happens any more.
+  void next_life() { ++life_; }
+
+  std::uint64_t life() const { return life_; }
+
+private:
+  scene& run_;
+  std::function<void()> afterwards_;
+  std::uint64_t life_ = 0;
+};
+
+} // namespace sluice::simulation

@@ -1,0 +1,101 @@
+#include "payment_desk.hpp"
+
+#include <optional>
+
+namespace sluice::simulation {
+
+namespace {
+
+using outcome = domain::charge_outcome;
+
+/// What an inquiry says about a step; empty: it is still to be done.
+std::optional<outcome> judge(domain::charge_step step, provider_answer::state found) {
+  using s = provider_answer::state;
+  switch (step) {
+  case domain::charge_step::authorise:
+    if (found == s::none)
+      return std::nullopt;
+    return found == s::authorised || found == s::captured ? outcome::done : outcome::refused;
+  case domain::charge_step::capture:
+    if (found == s::authorised)
+      return std::nullopt;
+    return found == s::captured || found == s::refunded ? outcome::done : outcome::refused;
+  case domain::charge_step::cancel:
+    if (found == s::authorised)
+      return std::nullopt;
+    return found == s::captured ? outcome::refused : outcome::done;
+  case domain::charge_step::refund:
+    if (found == s::captured)
+      return std::nullopt;
+    return found == s::refunded ? outcome::done : outcome::refused;
+  }
+  return std::nullopt;
+}
+
+} // namespace
+
+void payment_desk::start(const entity_ref& session, const domain::charge& c) {
+  auto& line = lines_[c.reservation];
+  for (const auto& known : line)
+    if (known.what == c)
+      return; // a new leader of this very process asks again
+  line.push_back({session, c, 0});
+  if (line.size() == 1)
+    begin(c.reservation);
+}
+
+void payment_desk::begin(const reservation_id& id) {
+  if (lines_.at(id).front().what.step != domain::charge_step::cancel)
+    return call(id, false);
+  // An earlier step may still be on its way, perhaps sent by a process that died: let it arrive, then ask.
+  clock_.after(sim_provider::late_at_most + 1 * ms, [this, id] { call(id, true); });
+}
+
+void payment_desk::call(const reservation_id& id, bool inquire) {
+  auto& j = lines_.at(id).front();
+  if (!inquire)
+    ++j.tries;
+  auto life = clock_.life();
+  provider_.call({id, j.what.step, inquire, j.what.amount, j.what.card}, call_deadline,
+                 [this, clock = &clock_, id, inquire, life](provider_answer a) {
+                   if (clock->life() == life) // else this desk is gone
+                     clock->after(0, [this, id, inquire, a] { on_answer(id, inquire, a); });
+                 });
+}
+
+void payment_desk::on_answer(const reservation_id& id, bool inquiry, provider_answer a) {
+  using verdict = provider_answer::verdict;
+  auto& j = lines_.at(id).front();
+  auto again = [&](bool inquire) {
+    clock_.after(run_.dice.between(50, 400) * ms, [this, id, inquire] { call(id, inquire); });
+  };
+  if (!inquiry) {
+    if (a.outcome == verdict::done)
+      return finish(id, outcome::done);
+    if (a.outcome == verdict::refused)
+      return finish(id, outcome::refused);
+    return again(true);
+  }
+  if (a.outcome == verdict::told) {
+    if (auto concluded = judge(j.what.step, a.payment))
+      return finish(id, *concluded);
+    if (j.tries < tries_max)
+      return again(false); // the same key: harmless if it took effect after all
+  } else if (++j.tries < tries_max) {
+    return again(true);
+  }
+  finish(id, outcome::unknown);
+}
+
+void payment_desk::finish(const reservation_id& id, domain::charge_outcome result) {
+  auto& line = lines_.at(id);
+  auto j = std::move(line.front());
+  line.pop_front();
+  report_(j.session, {id, j.what.step, j.what.attempt, result, {}});
+  if (line.empty())
+    lines_.erase(id);
+  else
+    begin(id);
+}
+
+} // namespace sluice::simulation

@@ -1,0 +1,50 @@
+// The desk of one node: carries charges to the provider with bounded tries, inquires whenever an outcome is unknown, and
+// waits out the earlier call before it cancels. Knows nothing after a crash; open charges then come again.
+#pragma once
+
+#include "node_clock.hpp"
+#include "scene.hpp"
+#include "sim_provider.hpp"
+
+#include "core/entity.hpp"
+#include "domain/effects.hpp"
+
+#include <deque>
+#include <functional>
+#include <map>
+
+namespace sluice::simulation {
+
+/// Owned by one life of a node.
+class payment_desk {
+public:
+  using settle = std::function<void(const entity_ref& session, const domain::charge_settled&)>;
+
+  payment_desk(scene& run, node_clock& clock, sim_provider& provider, settle report)
+      : run_{run}, clock_{clock}, provider_{provider}, report_{std::move(report)} {}
+
+  void start(const entity_ref& session, const domain::charge& c);
+
+private:
+  static constexpr micros call_deadline = 1'500 * ms;
+  static constexpr std::uint32_t tries_max = 3;
+
+  struct job {
+    entity_ref session;
+    domain::charge what;
+    std::uint32_t tries = 0;
+  };
+
+  void begin(const reservation_id& id);
+  void call(const reservation_id& id, bool inquire);
+  void on_answer(const reservation_id& id, bool inquiry, provider_answer a);
+  void finish(const reservation_id& id, domain::charge_outcome outcome);
+
+  scene& run_;
+  node_clock& clock_;
+  sim_provider& provider_;
+  settle report_;
+  std::map<reservation_id, std::deque<job>> lines_; // steps of one reservation run one after the other
+};
+
+} // namespace sluice::simulation

@@ -1,0 +1,90 @@
+#include "plan.hpp"
+
+#include <algorithm>
+
+namespace sluice::simulation {
+
+namespace {
+
+/// Which classes of faults strike in this run: each with one half, so that no class hides another.
+std::bitset<static_cast<std::size_t>(fault::count_)> struck(chance& dice, const run_options& options) {
+  std::bitset<static_cast<std::size_t>(fault::count_)> on;
+  for (std::size_t i = 0; i < on.size(); ++i)
+    on[i] = dice.coin();
+  if (dice.below(12) == 0)
+    on.reset(); // the engine in peace
+  return on & ~options.without;
+}
+
+void draw_limits(plan& p, chance& dice, bool overload) {
+  auto& c = p.cores;
+  c.entry_commands_max = dice.coin() ? 4096 : static_cast<std::size_t>(dice.between(1, 4));
+  c.entry_bytes_max = dice.below(4) == 0 ? 256 : 1024 * 1024;
+  c.checkpoint_entries = static_cast<log_index>(dice.coin() ? dice.between(3, 40) : dice.between(40, 400));
+  c.checkpoint_log_bytes = dice.below(4) == 0 ? 2'000 : 24 * 1024 * 1024;
+  c.kept_entries = static_cast<log_index>(dice.below(3) == 0 ? 0 : dice.between(0, 50));
+  c.collect_per_turn = static_cast<std::size_t>(dice.coin() ? dice.between(1, 3) : 64);
+  c.resend = std::chrono::seconds{dice.between(1, 3)};
+  c.entities.active_sessions_max = static_cast<std::size_t>(dice.coin() ? dice.between(1, 4) : 1000);
+  c.entities.idle = std::chrono::seconds{dice.coin() ? dice.between(0, 2) : 60};
+  if (overload) {
+    c.waiting_commands_max = static_cast<std::size_t>(dice.between(1, 4));
+    c.waiting_bytes_max = dice.coin() ? 600 : 8 * 1024 * 1024;
+  }
+  if (dice.coin())
+    c.consensus.committed_entries_max = static_cast<std::size_t>(dice.between(1, 3));
+}
+
+} // namespace
+
+plan plan::of(const run_options& options) {
+  chance dice{mix(options.seed) ^ 0x51D};
+  plan p;
+  p.partitions = static_cast<std::uint32_t>(dice.between(1, 4));
+  p.events = static_cast<std::uint32_t>(dice.between(1, 3));
+  p.users = static_cast<std::uint32_t>(dice.between(4, 16));
+  p.storm = dice.between(15, 30) * second;
+  p.user_think = dice.spread(60, 800) * ms;
+  p.operator_think = dice.between(500, 4'000) * ms;
+  p.step_delay = dice.coin() ? dice.between(0, 50) : dice.between(0, 5'000);
+  p.sync_time = dice.spread(50, 20'000);
+  auto on = struck(dice, options);
+  auto if_on = [&](fault f, std::int64_t low, std::int64_t high) {
+    auto drawn = dice.spread(low, high); // drawn always: a fault left out must not change the others
+    return on[static_cast<std::size_t>(f)] ? drawn : 0;
+  };
+  auto rate = [&](fault f, std::int64_t low, std::int64_t high) { return static_cast<std::uint64_t>(if_on(f, low, high)); };
+  draw_limits(p, dice, on[static_cast<std::size_t>(fault::overload)]);
+  p.slow_sync = rate(fault::slow_disk, 5, 100);
+  p.power_cut = rate(fault::power_cut, 200, 6'000);
+  p.crash_every = if_on(fault::crash, 1'500, 15'000) * ms;
+  p.down_time = dice.spread(1, 4'000) * ms;
+  p.unsynced_kept = on[static_cast<std::size_t>(fault::lost_unsynced)] ? dice.below(2) * dice.below(1'000) : 1'000;
+  p.note_lost = rate(fault::lost_note, 20, 400);
+  p.note_repeated = rate(fault::repeated_note, 20, 400);
+  p.note_late = rate(fault::late_note, 20, 400);
+  p.note_time = dice.spread(100, 30'000);
+  p.request_lost = rate(fault::lost_request, 5, 150);
+  p.answer_lost = rate(fault::lost_answer, 5, 150);
+  p.request_repeated = rate(fault::repeated_request, 5, 250);
+  p.request_time = dice.spread(100, 80'000);
+  p.client_patience = dice.between(300, 2'500) * ms;
+  p.provider_error = rate(fault::provider_error, 20, 400);
+  p.provider_silent = rate(fault::provider_silence, 20, 400);
+  p.provider_late = rate(fault::provider_late, 20, 300);
+  p.outage_every = if_on(fault::provider_outage, 4'000, 15'000) * ms;
+  p.declined = rate(fault::declined, 30, 400);
+  p.capture_refused = rate(fault::capture_refused, 20, 300);
+  p.refund_refused = rate(fault::refund_refused, 50, 500);
+  p.outcome_repeated = rate(fault::repeated_outcome, 50, 400);
+  p.wall_jump_every = if_on(fault::wall_jump, 2'000, 15'000) * ms;
+  p.digest_every = std::uint64_t{1} << dice.below(4);
+  p.replay = dice.below(4) == 0;
+  p.users = std::min(p.users, options.users_max);
+  p.events = std::min(p.events, options.events_max);
+  p.partitions = std::min(p.partitions, options.partitions_max);
+  p.storm = std::min(p.storm, options.storm_max);
+  return p;
+}
+
+} // namespace sluice::simulation

@@ -1,0 +1,228 @@
+#include "replica.hpp"
+
+#include "raft_bytes.hpp"
+#include "sim_node.hpp"
+
+#include "core/overloaded.hpp"
+
+#include <algorithm>
+
+namespace sluice::simulation {
+
+replica::replica(scene& run, sim_node& node, partition_id id) : run_{run}, node_{node}, id_{id} {}
+
+void replica::start(const storage::recovered& found) {
+  check_checkpoint(found);
+  core_ = std::make_unique<partition::core>(node_.config_of(id_));
+  handle(to_start(found, raft::membership{{node_.id()}, {}}));
+}
+
+/// What the disk kept as a checkpoint must be what was true at its index.
+void replica::check_checkpoint(const storage::recovered& found) {
+  node_.all_checkers().replay.recovered(id_, found);
+  for (const auto& of : node_.disk().stored_entities(id_)) {
+    auto pieces = node_.disk().peek(id_, of);
+    if (!pieces.empty())
+      digest_.set(of, digest_of(of, *actors::make_entity(of, pieces)));
+  }
+  reached_ = found.checkpoint ? found.checkpoint->index : 0;
+}
+
+void replica::handle(partition::input in) {
+  if (std::holds_alternative<partition::tick>(in)) {
+    ticks_ = stood_still_at_ == run_.time.now() ? ticks_ + 1 : 0;
+    stood_still_at_ = run_.time.now();
+    if (ticks_ > 1'000)
+      return run_.fail("host", "partition " + std::to_string(id_.value) + " sets its timer to now, over and over");
+  }
+  partition::outputs out;
+  core_->handle(node_.reading(), std::move(in), out);
+  carry_out(out);
+}
+
+void replica::carry_out(partition::outputs& out) {
+  if (node_.disk().dead())
+    return; // the power went during this event: nothing leaves any more
+  if (out.fatal)
+    return run_.fail("fatal", *out.fatal);
+  write(out);
+  tell_entities(out);
+  for (const auto& f : out.feed)
+    node_.all_checkers().feed(id_, f);
+  if (core_->applied() > reached_)
+    take_digest();
+  tell_world(out);
+  if (out.timer)
+    set_timer(*out.timer);
+}
+
+void replica::write(partition::outputs& out) {
+  for (auto& w : out.writes) {
+    node_.all_checkers().replay.wrote(id_, w.what);
+    node_.writer().submit(to_batch(id_, w), w.what.id);
+  }
+  for (const auto& b : out.begins) {
+    ++run_.counts[deed::checkpoints];
+    if (run_.telling())
+      run_.say("partition " + std::to_string(id_.value) + " begins checkpoint " + std::to_string(b.checkpoint) +
+               " at index " + std::to_string(b.index));
+    storage::log_batch attempt;
+    attempt.partition = id_;
+    attempt.checkpoint_attempt = b.checkpoint;
+    node_.writer().submit(std::move(attempt), 0);
+  }
+  for (auto& p : out.pieces)
+    node_.writer().put(id_, p.checkpoint, std::move(p.of), std::move(p.pieces));
+  for (const auto& e : out.ends)
+    node_.writer().end(id_, e.checkpoint);
+  for (auto& f : out.feed)
+    node_.writer().append_feed(id_, f.index, f.record);
+}
+
+/// The order matters: what ended is gone before anything new; questions are asked before their entity may be told to
+/// stop; a share is asked for before anything newer is delivered.
+void replica::tell_entities(partition::outputs& out) {
+  for (auto event : out.forgotten) {
+    std::erase_if(entities_, [&](const auto& known) { return known.first.event == event; });
+    std::erase_if(touched_, [&](const auto& of) { return of.event == event; });
+    digest_.erase_group(event);
+  }
+  for (auto& a : out.asks)
+    if (auto e = find(a.what.to, a.activate, a.record))
+      post(e, [this, e, asked = std::move(a)]() mutable { ask(*e, asked); });
+  for (auto& p : out.publishes)
+    if (auto e = find(p.of, p.activate, nullptr))
+      post(e, [this, e, now = p.now] {
+        if (wake(*e))
+          for (const auto& published : e->shell->publish_all(now))
+            node_.all_checkers().publish(actors::unbox(published));
+      });
+  for (auto& s : out.saves)
+    if (auto e = find(s.of, partition::activation::none, nullptr))
+      post(e, [this, e, s] { save(e, s); });
+  for (auto& d : out.deliveries)
+    if (auto e = find(d.to, d.activate, d.record))
+      post(e, [this, e, delivery = std::move(d)] { deliver(*e, delivery); });
+}
+
+replica::entity_pointer replica::find(const entity_ref& of, partition::activation activate,
+                                      std::shared_ptr<const std::string> record) {
+  auto known = entities_.find(of);
+  if ((known == entities_.end()) != (activate != partition::activation::none)) {
+    run_.fail("host", to_string(of) + (known == entities_.end() ? " is not active, but was not to be activated"
+                                                                : " is active, but was to be activated"));
+    return nullptr;
+  }
+  if (known != entities_.end())
+    return known->second;
+  auto made = std::make_shared<entity>();
+  made->ref = of;
+  made->activate = activate;
+  made->record = std::move(record);
+  return entities_.emplace(of, std::move(made)).first->second;
+}
+
+/// One mailbox: in order, one at a time, sometime.
+template <class What>
+void replica::post(const entity_pointer& to, What what) {
+  auto at = std::max(run_.time.now() + run_.dice.between(0, run_.settings.step_delay), to->busy_until + 1);
+  to->busy_until = at;
+  node_.clock().after(at - run_.time.now(), std::move(what));
+}
+
+bool replica::wake(entity& e) {
+  if (e.shell)
+    return true;
+  loaded_pieces pieces;
+  if (e.activate == partition::activation::fresh)
+    pieces = node_.disk().load(id_, e.ref);
+  else if (e.record)
+    pieces.emplace_back(0, *e.record);
+  if (node_.disk().dead())
+    return false;
+  e.shell = actors::make_entity(e.ref, pieces);
+  if (run_.telling())
+    run_.say("wake " + to_string(e.ref) + (e.record ? " from its record" : " from " + std::to_string(pieces.size()) + " pieces"));
+  if (auto hash = digest_of(e.ref, *e.shell); hash != digest_.of(e.ref))
+    run_.fail("activation", to_string(e.ref) + " woke up with another state than it went to sleep with");
+  return true;
+}
+
+void replica::deliver(entity& e, const partition::delivery& d) {
+  if (!wake(e))
+    return;
+  executing_ = d.index;
+  executing_at_ = d.now;
+  node_.all_checkers().replay.stamped(id_, d.index, d.now);
+  auto done = e.shell->deliver(d);
+  touched_.insert(e.ref);
+  handle(std::move(done));
+}
+
+void replica::save(const entity_pointer& e, const partition::save_request& s) {
+  if (!wake(*e))
+    return;
+  partition::saved saved{s.of, s.checkpoint, s.passivate, e->shell->save()};
+  if (run_.telling())
+    run_.say("save " + to_string(s.of) + " for checkpoint " + std::to_string(s.checkpoint) +
+             (s.passivate ? ", it goes to sleep" : ""));
+  if (s.passivate) {
+    ++run_.counts[deed::passivated];
+    if (touched_.erase(e->ref) > 0)
+      digest_.set(e->ref, digest_of(e->ref, *e->shell));
+    auto known = entities_.find(s.of);
+    if (known != entities_.end() && known->second == e)
+      entities_.erase(known);
+  }
+  handle(std::move(saved));
+}
+
+void replica::ask(entity& e, partition::ask& a) {
+  if (!wake(e))
+    return;
+  auto reply = e.shell->ask(a.now, a.what.body);
+  node_.answer({id_, a.index, a.now.log, a.now.wall}, a.what.from, actors::unbox(reply), true);
+}
+
+/// Right after an entry and before the next one reaches any entity: all of them are as of `applied`.
+void replica::take_digest() {
+  auto index = core_->applied();
+  reached_ = index;
+  const digest* all = nullptr;
+  if (index % run_.settings.digest_every == 0) {
+    for (const auto& of : std::exchange(touched_, {}))
+      if (auto known = entities_.find(of); known != entities_.end() && known->second->shell)
+        digest_.set(of, digest_of(of, *known->second->shell));
+    all = &digest_;
+  }
+  run_.time.note(core_->state_hash());
+  node_.all_checkers().replay.reached(id_, index, core_->state_hash(), all);
+}
+
+void replica::tell_world(partition::outputs& out) {
+  auto& all = node_.all_checkers();
+  entry_stamp at{id_, executing_, executing_at_.log, executing_at_.wall};
+  bool leaves = !out.answers.empty() || !out.publications.empty() || !out.effects.empty() || !out.notes.empty();
+  if (leaves)
+    all.replay.promised(id_, core_->applied());
+  if (!out.publications.empty())
+    all.published(at, out.publications);
+  for (const auto& a : out.answers)
+    node_.answer(at, a.to, actors::unbox(a.body), false);
+  for (const auto& r : out.refusals)
+    node_.refuse(r);
+  for (const auto& e : out.effects)
+    node_.charge(e);
+  for (auto& n : out.notes)
+    node_.send_note(n.to, std::move(n.what));
+}
+
+void replica::set_timer(host_time at) {
+  auto wait = std::max<micros>((at - node_.reading().host).count(), 0);
+  node_.clock().after(wait, [this, timer = ++timer_] {
+    if (timer == timer_)
+      handle(partition::tick{});
+  });
+}
+
+} // namespace sluice::simulation

@@ -1,0 +1,73 @@
+// The host of one partition core: what the production host does with actors and threads, done with events. Entities answer
+// in any order, after any delay, as mailboxes would have it.
+#pragma once
+
+#include "digest.hpp"
+#include "scene.hpp"
+
+#include "actors/entity_shell.hpp"
+#include "cluster/partition/core.hpp"
+#include "storage/log_store.hpp"
+
+#include <map>
+#include <memory>
+#include <set>
+
+namespace sluice::simulation {
+
+class sim_node;
+
+/// Owned by one life of a node.
+class replica {
+public:
+  replica(scene& run, sim_node& node, partition_id id);
+
+  /// From what the disk kept.
+  void start(const storage::recovered& found);
+  void handle(partition::input in);
+
+  const partition::core& core() const { return *core_; }
+
+private:
+  struct entity {
+    entity_ref ref;
+    std::unique_ptr<actors::entity_shell> shell; // null until its first message
+    partition::activation activate{};
+    std::shared_ptr<const std::string> record;
+    micros busy_until = 0;
+  };
+
+  using entity_pointer = std::shared_ptr<entity>;
+
+  void carry_out(partition::outputs& out);
+  void write(partition::outputs& out);
+  void tell_entities(partition::outputs& out);
+  void tell_world(partition::outputs& out);
+  void set_timer(host_time at);
+
+  entity_pointer find(const entity_ref& of, partition::activation activate, std::shared_ptr<const std::string> record);
+  template <class What>
+  void post(const entity_pointer& to, What what);
+  bool wake(entity& e);
+  void deliver(entity& e, const partition::delivery& d);
+  void save(const entity_pointer& e, const partition::save_request& s);
+  void ask(entity& e, partition::ask& a);
+  void take_digest();
+  void check_checkpoint(const storage::recovered& found);
+
+  scene& run_;
+  sim_node& node_;
+  partition_id id_;
+  std::unique_ptr<partition::core> core_;
+  std::map<entity_ref, entity_pointer> entities_;
+  log_index executing_ = 0; // the entry whose deliveries are being worked on
+  entry_time executing_at_;
+  log_index reached_ = 0;
+  digest digest_;
+  std::set<entity_ref> touched_; // since the digest was last taken
+  std::uint64_t timer_ = 0;      // only the last one set rings
+  micros stood_still_at_ = 0;    // for finding a timer that rings for ever
+  std::uint64_t ticks_ = 0;
+};
+
+} // namespace sluice::simulation

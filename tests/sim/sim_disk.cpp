@@ -1,0 +1,238 @@
+#include "sim_disk.hpp"
+
+namespace sluice::simulation {
+
+namespace {
+
+constexpr std::string_view name_of(storage_call call) {
+  constexpr std::string_view names[] = {"a log write",      "a commit", "a feed record", "checkpoint pieces",
+                                        "a flush", "a clean-up", "a load"};
+  return names[static_cast<std::size_t>(call)];
+}
+
+} // namespace
+
+bool sim_disk::power_goes(storage_call call, bool before) {
+  if (dead_ || !run_.stormy)
+    return dead_;
+  // The rare calls matter most.
+  auto odds = run_.settings.power_cut;
+  if (call == storage_call::commit || call == storage_call::flush || call == storage_call::pieces)
+    odds *= 4;
+  if (call == storage_call::load || call == storage_call::feed)
+    odds /= 8;
+  if (!run_.dice.millionth(odds))
+    return false;
+  dead_ = true;
+  ++run_.counts[fault::power_cut];
+  if (run_.telling())
+    run_.say("power cut " + std::string{before ? "before " : "after "} + std::string{name_of(call)});
+  return true;
+}
+
+sim_disk::sequence sim_disk::kept_up_to() {
+  auto unflushed = last_ - flushed_;
+  if (unflushed == 0 || run_.settings.unsynced_kept >= 1'000)
+    return last_;
+  return run_.dice.permille(run_.settings.unsynced_kept) ? flushed_ + run_.dice.below(unflushed + 1) : flushed_;
+}
+
+void sim_disk::power_on() {
+  dead_ = false;
+  auto kept = kept_up_to();
+  run_.counts[fault::lost_unsynced] += last_ - kept;
+  for (auto& [partition, s] : shelves_) {
+    for (auto& [entity, numbers] : s.pieces)
+      for (auto& [number, all] : numbers) {
+        std::erase_if(all, [&](const auto& v) {
+          return v.second.put_at > kept || (v.second.cleaned_at != 0 && v.second.cleaned_at <= kept);
+        });
+        for (auto& [version, held] : all)
+          held.cleaned_at = 0;
+      }
+    std::erase_if(s.feed, [&](const auto& record) { return record.second.put_at > kept; });
+  }
+  flushed_ = last_ = kept;
+}
+
+void sim_disk::write(const std::vector<storage::log_batch>& batches) {
+  auto call = storage_call::write;
+  for (const auto& b : batches)
+    if (b.checkpoint)
+      call = storage_call::commit;
+  if (power_goes(call, true))
+    return;
+  for (const auto& b : batches) {
+    apply(shelves_[b.partition], b);
+    if (b.checkpoint && run_.telling())
+      run_.say("disk: partition " + std::to_string(b.partition.value) + " checkpoint " +
+               std::to_string(b.checkpoint->number) + " at index " + std::to_string(b.checkpoint->index) +
+               " is in force");
+  }
+  ++figures_.syncs;
+  figures_.batches += batches.size();
+  power_goes(call, false);
+}
+
+void sim_disk::apply(shelf& s, const storage::log_batch& b) {
+  if (b.vote)
+    s.vote = b.vote;
+  if (b.truncate_from)
+    s.log.erase(s.log.lower_bound(*b.truncate_from), s.log.end());
+  for (const auto& e : b.append)
+    s.log[e.index] = e;
+  if (b.drop_below)
+    s.log.erase(s.log.begin(), s.log.lower_bound(*b.drop_below));
+  if (b.checkpoint_attempt)
+    s.attempts = *b.checkpoint_attempt;
+  if (!b.checkpoint)
+    return;
+  for (auto event : b.forgotten)
+    std::erase_if(s.pieces, [&](const auto& entity) { return entity.first.event == event; });
+  auto in_force = s.checkpoint ? s.checkpoint->number : 0;
+  for (auto number = in_force + 1; number < b.checkpoint->number; ++number)
+    s.aborted.insert(number);
+  s.checkpoint = b.checkpoint;
+}
+
+void sim_disk::append_feed(partition_id partition, log_index index, std::string_view record) {
+  if (power_goes(storage_call::feed, true))
+    return;
+  auto& known = shelves_[partition].feed[index];
+  if (known.bytes != record)
+    known = {std::string{record}, ++last_};
+  power_goes(storage_call::feed, false);
+}
+
+void sim_disk::put_pieces(partition_id partition, std::uint64_t checkpoint,
+                          const std::vector<storage::piece_write>& pieces) {
+  if (power_goes(storage_call::pieces, true))
+    return;
+  auto& s = shelves_[partition];
+  ++last_;
+  for (const auto& p : pieces) {
+    s.pieces[p.of][p.number][checkpoint] = {p.bytes, last_, 0};
+    if (run_.telling())
+      run_.say("disk: piece " + std::to_string(p.number) + " of " + to_string(p.of) + " for checkpoint " +
+               std::to_string(checkpoint) + (p.bytes ? "" : ": gone"));
+  }
+  power_goes(storage_call::pieces, false);
+}
+
+void sim_disk::flush() {
+  if (power_goes(storage_call::flush, true))
+    return;
+  flushed_ = last_;
+  power_goes(storage_call::flush, false);
+}
+
+void sim_disk::clean(partition_id partition, const std::vector<std::pair<entity_ref, std::uint32_t>>& pieces) {
+  if (power_goes(storage_call::clean, true))
+    return;
+  auto& s = shelves_[partition];
+  ++last_;
+  for (const auto& [of, number] : pieces) {
+    auto entity = s.pieces.find(of);
+    if (entity == s.pieces.end() || !entity->second.contains(number) || !s.checkpoint)
+      continue;
+    std::erase_if(entity->second[number], [&](const auto& v) { return v.second.cleaned_at != 0 && v.second.cleaned_at <= flushed_; });
+    bool newest_seen = false;
+    for (auto& [version, held] : entity->second[number]) {
+      if (version > s.checkpoint->number)
+        continue;
+      bool newest = !newest_seen && s.visible(version);
+      newest_seen = newest_seen || newest;
+      if (!newest || !held.bytes)
+        held.cleaned_at = last_;
+    }
+  }
+  power_goes(storage_call::clean, false);
+}
+
+storage::recovered sim_disk::recover(partition_id partition) {
+  storage::recovered found;
+  auto& s = shelves_[partition];
+  found.vote = s.vote;
+  found.attempts = s.attempts;
+  found.checkpoint = s.checkpoint;
+  auto expected = found.checkpoint ? found.checkpoint->index + 1 : 1;
+  for (auto at = s.log.lower_bound(expected); at != s.log.end(); ++at, ++expected) {
+    if (at->first != expected) {
+      found.damage = "log entry " + std::to_string(expected) + " is missing";
+      break;
+    }
+    found.log.push_back(at->second);
+  }
+  return found;
+}
+
+loaded_pieces sim_disk::load(partition_id partition, const entity_ref& of) {
+  if (power_goes(storage_call::load, true))
+    return {};
+  return peek(partition, of);
+}
+
+loaded_pieces sim_disk::peek(partition_id partition, const entity_ref& of) const {
+  loaded_pieces pieces;
+  auto known = shelves_.find(partition);
+  if (known == shelves_.end())
+    return pieces;
+  const auto& s = known->second;
+  auto entity = s.pieces.find(of);
+  if (entity == s.pieces.end())
+    return pieces;
+  for (const auto& [number, all] : entity->second)
+    for (const auto& [version, held] : all) {
+      if (!s.visible(version) || held.cleaned_at != 0)
+        continue;
+      if (held.bytes)
+        pieces.emplace_back(number, *held.bytes);
+      break;
+    }
+  return pieces;
+}
+
+std::vector<entity_ref> sim_disk::stored_entities(partition_id partition) const {
+  std::vector<entity_ref> all;
+  auto known = shelves_.find(partition);
+  if (known != shelves_.end())
+    for (const auto& [of, numbers] : known->second.pieces)
+      all.push_back(of);
+  return all;
+}
+
+std::vector<storage::stored_entry> sim_disk::read_log(partition_id partition, log_index first, log_index last,
+                                                      std::size_t max_bytes) {
+  std::vector<storage::stored_entry> entries;
+  std::size_t bytes = 0;
+  auto& log = shelves_[partition].log;
+  for (auto at = log.lower_bound(first); at != log.end() && at->first <= last; ++at) {
+    if (at->first != first + entries.size())
+      return {};
+    if (!entries.empty() && bytes >= max_bytes)
+      break;
+    bytes += at->second.payload ? at->second.payload->size() : 0;
+    entries.push_back(at->second);
+  }
+  return entries;
+}
+
+void sim_disk::scan_feed(partition_id partition, log_index after,
+                         const std::function<bool(log_index, std::string_view)>& visit) {
+  auto& feed = shelves_[partition].feed;
+  for (auto at = feed.upper_bound(after); at != feed.end(); ++at)
+    if (!visit(at->first, at->second.bytes))
+      return;
+}
+
+std::optional<std::string> sim_disk::get_fact(std::string_view name) {
+  auto known = facts_.find(name);
+  return known == facts_.end() ? std::nullopt : std::make_optional(known->second);
+}
+
+void sim_disk::put_fact(std::string_view name, std::string_view value) {
+  if (!dead_)
+    facts_[std::string{name}] = value;
+}
+
+} // namespace sluice::simulation

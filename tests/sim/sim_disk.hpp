@@ -1,0 +1,94 @@
+// A disk in memory with the semantics of the node's store: batches are atomic and durable when the call returns, feed and
+// checkpoint pieces are not until a flush, and the power may go before or after any call.
+#pragma once
+
+#include "scene.hpp"
+
+#include "storage/log_store.hpp"
+
+#include <functional>
+#include <map>
+#include <set>
+
+namespace sluice::simulation {
+
+enum class storage_call : std::uint8_t { write, commit, feed, pieces, flush, clean, load };
+
+/// Owned by one node; survives its crashes.
+class sim_disk final : public storage::log_store {
+public:
+  explicit sim_disk(scene& run) : run_{run} {}
+
+  /// True once the power went: calls do nothing until `power_on`.
+  bool dead() const { return dead_; }
+
+  /// Loses what was not flushed, or part of it, and lets calls through again.
+  void power_on();
+
+  void write(const std::vector<storage::log_batch>& batches) override;
+  void append_feed(partition_id partition, log_index index, std::string_view record) override;
+  void put_pieces(partition_id partition, std::uint64_t checkpoint,
+                  const std::vector<storage::piece_write>& pieces) override;
+  void flush() override;
+  void clean(partition_id partition, const std::vector<std::pair<entity_ref, std::uint32_t>>& pieces) override;
+  storage::recovered recover(partition_id partition) override;
+  loaded_pieces load(partition_id partition, const entity_ref& of) override;
+  std::vector<storage::stored_entry> read_log(partition_id partition, log_index first, log_index last,
+                                              std::size_t max_bytes) override;
+  void scan_feed(partition_id partition, log_index after,
+                 const std::function<bool(log_index, std::string_view)>& visit) override;
+  std::optional<std::string> get_fact(std::string_view name) override;
+  void put_fact(std::string_view name, std::string_view value) override;
+  figures count() const override { return figures_; }
+
+  /// Everything that has pieces in the checkpoint in force; for checkers, costs no power.
+  std::vector<entity_ref> stored_entities(partition_id partition) const;
+  loaded_pieces peek(partition_id partition, const entity_ref& of) const;
+
+private:
+  /// What was not flushed is lost or kept in the order it was written: whoever keeps a thing keeps all before it.
+  using sequence = std::uint64_t;
+
+  struct version {
+    std::optional<std::string> bytes; // empty: the piece is gone
+    sequence put_at = 0;
+    sequence cleaned_at = 0; // 0: it was not
+  };
+
+  using versions = std::map<std::uint64_t, version, std::greater<>>; // newest first
+
+  struct feed_record {
+    std::string bytes;
+    sequence put_at = 0;
+  };
+
+  struct shelf {
+    std::optional<storage::vote_record> vote;
+    std::uint64_t attempts = 0;
+    std::optional<storage::checkpoint_record> checkpoint;
+    std::set<std::uint64_t> aborted; // checkpoints begun, never in force
+    std::map<log_index, storage::stored_entry> log;
+    std::map<entity_ref, std::map<std::uint32_t, versions>> pieces;
+    std::map<log_index, feed_record> feed;
+
+    bool visible(std::uint64_t number) const {
+      return checkpoint && number <= checkpoint->number && !aborted.contains(number);
+    }
+  };
+
+  /// Draws whether the power goes at this point of a call.
+  bool power_goes(storage_call call, bool before);
+  static void apply(shelf& s, const storage::log_batch& b);
+  /// The last unflushed call a crash leaves.
+  sequence kept_up_to();
+
+  scene& run_;
+  bool dead_ = false;
+  sequence last_ = 0;
+  sequence flushed_ = 0;
+  std::map<partition_id, shelf> shelves_;
+  std::map<std::string, std::string, std::less<>> facts_;
+  figures figures_;
+};
+
+} // namespace sluice::simulation

@@ -1,0 +1,103 @@
+// What a run did and what was done to it, so that nobody takes a quiet run for a passed one.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+namespace sluice::simulation {
+
+/// Classes of faults; a seed switches each on or off.
+enum class fault : std::uint8_t {
+  crash,             // the process dies between two events
+  power_cut,         // the process dies around a storage call
+  slow_disk,
+  lost_unsynced,     // a crash takes what was not synced, instead of keeping some of it
+  lost_note,
+  repeated_note,
+  late_note,
+  lost_request,
+  lost_answer,
+  repeated_request,
+  provider_error,    // it answered with an error, without effect
+  provider_silence,  // it took effect, the answer was lost
+  provider_late,     // the request arrives after its caller gave up
+  provider_outage,
+  declined,
+  capture_refused,
+  refund_refused,    // for a while
+  repeated_outcome,  // the desk's report comes twice, or late
+  wall_jump,
+  overload,          // queues so small that commands are refused
+  count_,
+};
+
+constexpr std::array<std::string_view, static_cast<std::size_t>(fault::count_)> fault_names{
+    "crash",           "power_cut",        "slow_disk",     "lost_unsynced",   "lost_note",     "repeated_note",
+    "late_note",       "lost_request",     "lost_answer",   "repeated_request", "provider_error", "provider_silence",
+    "provider_late",   "provider_outage",  "declined",      "capture_refused", "refund_refused", "repeated_outcome",
+    "wall_jump",       "overload"};
+
+/// Operations that succeeded, as the engine answered them.
+enum class deed : std::uint8_t {
+  defined,
+  redefined,
+  controlled,
+  removed,
+  joined,
+  admitted,
+  claimed,
+  left,
+  completed,
+  held,
+  held_across, // blocks
+  held_places,
+  extended,
+  released,
+  lapsed,
+  paying,
+  paid_free,
+  confirmed,
+  failed,
+  cancelled,
+  refunded,
+  replayed, // an answer given again for the same key
+  asked,
+  refused,  // any refusal
+  checkpoints,
+  restarts,
+  passivated,
+  replays_checked,
+  count_,
+};
+
+constexpr std::array<std::string_view, static_cast<std::size_t>(deed::count_)> deed_names{
+    "defined", "redefined", "controlled", "removed",   "joined",   "admitted",    "claimed",  "left",       "completed",
+    "held",    "held_across", "held_places", "extended", "released", "lapsed",     "paying",   "paid_free",  "confirmed",
+    "failed",  "cancelled", "refunded",   "replayed",  "asked",    "refused",     "checkpoints", "restarts", "passivated",
+    "replays_checked"};
+
+struct tally {
+  std::array<std::uint64_t, static_cast<std::size_t>(fault::count_)> faults{};
+  std::array<std::uint64_t, static_cast<std::size_t>(deed::count_)> deeds{};
+  std::uint64_t commands = 0; // committed and executed, the first time
+  std::uint64_t entries = 0;
+
+  std::uint64_t& operator[](fault f) { return faults[static_cast<std::size_t>(f)]; }
+
+  std::uint64_t& operator[](deed d) { return deeds[static_cast<std::size_t>(d)]; }
+
+  std::uint64_t operator[](deed d) const { return deeds[static_cast<std::size_t>(d)]; }
+
+  tally& operator+=(const tally& other) {
+    for (std::size_t i = 0; i < faults.size(); ++i)
+      faults[i] += other.faults[i];
+    for (std::size_t i = 0; i < deeds.size(); ++i)
+      deeds[i] += other.deeds[i];
+    commands += other.commands;
+    entries += other.entries;
+    return *this;
+  }
+};
+
+} // namespace sluice::simulation
