@@ -1,0 +1,80 @@
+// The commands, one function each. They print, and return ok or throw a failure.
+#pragma once
+
+#include "admin_api.hpp"
+#include "failure.hpp"
+#include "import_plan.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace sluice::ctl {
+
+// events (event_commands.cpp)
+void check_events(const settings& s, const std::vector<std::string>& files);
+void apply_events(const settings& s, const std::vector<std::string>& files, bool dry_run);
+void list_events(const settings& s);
+void show_event(const settings& s, const std::string& event);
+/// open, pause, resume or close.
+void act_on_event(const settings& s, const std::string& event, const std::string& action);
+void tell_event(const settings& s, const std::string& event, const std::string& text);
+void delete_event(const settings& s, const std::string& event, bool force, bool yes);
+
+/// Name in the API and value, in the order given.
+using admission_change = std::vector<std::pair<std::string, std::uint32_t>>;
+void set_admission(const settings& s, const std::string& event, const admission_change& change);
+void show_stats(const settings& s, const std::string& event);
+
+// watching (watch.cpp)
+struct watch_options {
+  std::vector<std::string> events; // empty: all there are
+  std::uint64_t count = 0;         // 0: until interrupted
+  std::uint32_t interval_ms = 1000;
+};
+
+void watch_events(const settings& s, const watch_options& options);
+
+// plans (plan_command.cpp)
+struct plan_command {
+  std::string plan;
+  std::string output = "-"; // standard output
+  std::string starts_at;
+  std::vector<std::string> prices; // NAME=AMOUNT
+  import_options options;
+};
+
+void import_plan_file(const settings& s, plan_command c);
+
+// the node (node_commands.cpp)
+void show_status(const settings& s, unsigned wait_seconds);
+void verify_events(const settings& s, std::vector<std::string> events);
+void show_audit(const settings& s, const std::string& event);
+void list_keys(const settings& s);
+void create_key(const settings& s, const std::string& name, const std::string& role,
+                const std::filesystem::path& output);
+void delete_key(const settings& s, const std::string& name);
+
+// looking inside (inspect.cpp)
+void inspect_actors(const settings& s);
+
+struct entity_question {
+  std::string kind;
+  std::string event; // slug or number
+  std::uint32_t block = 0;
+  std::string user;
+};
+
+void inspect_entity(const settings& s, const entity_question& q);
+
+struct log_question {
+  std::optional<std::uint32_t> partition;
+  std::uint64_t after = 0;
+  std::uint32_t limit = 20;
+};
+
+void inspect_log(const settings& s, const log_question& q);
+
+} // namespace sluice::ctl
