@@ -87,8 +87,10 @@ void partition_host::carry_out() {
     services_.log->append_feed(partition_, f.index, std::move(f.record));
   }
   // Shares are asked for before anything newer is delivered: mailboxes keep the order.
-  for (auto& s : out_.saves)
-    send(handle_of(s.of), save{std::move(s)});
+  for (auto& s : out_.saves) {
+    auto& handle = handle_of(s.of);
+    send(handle, save{std::move(s)});
+  }
   for (auto& d : out_.deliveries) {
     activate(d.to, d.activate, d.record);
     auto& handle = handle_of(d.to);
@@ -96,7 +98,8 @@ void partition_host::carry_out() {
   }
   for (auto& p : out_.publishes) {
     activate(p.of, p.activate, nullptr);
-    send(handle_of(p.of), publish_all{std::move(p)});
+    auto& handle = handle_of(p.of);
+    send(handle, publish_all{std::move(p)});
   }
   for (auto& a : out_.asks) {
     activate(a.what.to, a.activate, a.record);

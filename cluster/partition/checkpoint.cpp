@@ -2,6 +2,7 @@
 #include "cluster/partition/core.hpp"
 
 #include "cluster/partition/wire.hpp"
+#include "core/planted.hpp"
 
 #include <utility>
 
@@ -69,11 +70,15 @@ std::string core::encode_record() const {
   p.set_wall_time_ms(to_ms(last_.wall));
   p.set_state_hash(state_hash_);
   for (const auto& [entity, at] : deadlines_.all()) {
+    if (is_planted(planted::forgets_deadlines))
+      break;
     auto& d = *p.add_deadlines();
     encode(entity, *d.mutable_entity());
     d.set_at_ms(to_ms(at));
   }
   for (const auto& [key, body] : open_effects_) {
+    if (is_planted(planted::forgets_effects))
+      break;
     auto& e = *p.add_open_effects();
     encode(key.first, *e.mutable_entity());
     e.set_key(key.second);

@@ -1,6 +1,8 @@
 // Dispatch, the log and leadership. Execution is in execute.cpp, checkpoints in checkpoint.cpp.
 #include "cluster/partition/core.hpp"
 
+#include "core/planted.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -169,7 +171,7 @@ void core::begin_leading(const reading& now, outputs& out) {
   led_since_ = now.host;
   // How long nobody led is known only from the wall clock, which may lie: believe it a little, in one direction.
   auto outage = std::clamp<milliseconds>(now.wall - last_.wall, milliseconds{0}, config_.cold_start_max);
-  led_from_ = last_.log + outage;
+  led_from_ = is_planted(planted::log_time_restarts) ? log_time{} : last_.log + outage;
   last_wall_ = last_.wall;
   deadlines_.forget_pulses();
   publish_due_ = true;
@@ -180,6 +182,8 @@ void core::begin_leading(const reading& now, outputs& out) {
 
 void core::propose_pulses(const reading& now) {
   for (auto& entity : deadlines_.take_due(log_time_at(now.host))) {
+    if (is_planted(planted::lost_pulse) && entity.kind == entity_kind::event)
+      continue;
     proposal p;
     p.to = std::move(entity);
     p.body = config_.pulse;
@@ -244,7 +248,7 @@ void core::set_timer(const reading& now, outputs& out) {
     if (outbox_.size() > 0)
       consider(notes_sent_ + config_.resend);
   }
-  if (entities_.active_sessions() > 0 && !step_.running())
+  if (entities_.active() > 0 && !step_.running())
     consider(passivated_ + std::chrono::seconds{1});
   if (taking_ != 0 && entities_.owes())
     consider(now.host + milliseconds{1});

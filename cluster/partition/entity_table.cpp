@@ -1,6 +1,7 @@
 #include "cluster/partition/entity_table.hpp"
 
 #include "core/assert.hpp"
+#include "core/planted.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -12,7 +13,7 @@ bool entity_table::prepare(host_time now, delivery& d, outputs& out) {
   if (known != slots_.end() && known->second.stopping)
     return false;
   auto& s = touch(now, d.to, d.activate, d.record);
-  if (s.owes)
+  if (s.owes && !is_planted(planted::late_share))
     ask_share(d.to, s, out);
   if (!std::exchange(s.dirty, true))
     dirty_.push_back(d.to);
@@ -29,6 +30,7 @@ bool entity_table::prepare(host_time now, const entity_ref& of, activation& acti
 }
 
 void entity_table::passivate_idle(host_time now, std::size_t most, outputs& out) {
+  passivate_idle_shared(now, most, out);
   for (; most > 0 && !recent_.empty(); --most) {
     auto& of = recent_.front();
     auto& s = slots_.at(of);
@@ -36,10 +38,32 @@ void entity_table::passivate_idle(host_time now, std::size_t most, outputs& out)
       return;
     if (s.owes)
       ask_share(of, s, out);
-    s.stopping = true;
-    out.saves.push_back({of, 0, true});
-    recent_.pop_front();
+    stop(of, s, out);
   }
+}
+
+/// Only what a checkpoint in force carries wholly: nothing of these is kept in memory.
+void entity_table::passivate_idle_shared(host_time now, std::size_t most, outputs& out) {
+  if (checkpoint_ != 0)
+    return;
+  for (auto at = shared_.begin(); most > 0 && at != shared_.end(); --most) {
+    auto& of = *at++;
+    auto& s = slots_.at(of);
+    if (s.used + limits_.shared_idle > now)
+      return;
+    if (!s.dirty)
+      stop(of, s, out);
+  }
+}
+
+void entity_table::stop(const entity_ref& of, slot& s, outputs& out) {
+  s.stopping = true;
+  out.saves.push_back({of, 0, true});
+  recent_of(of).erase(s.recent); // and `of` with it
+}
+
+std::list<entity_ref>& entity_table::recent_of(const entity_ref& of) {
+  return of.kind == entity_kind::session ? recent_ : shared_;
 }
 
 void entity_table::begin_checkpoint(std::uint64_t number, outputs& out) {
@@ -59,7 +83,8 @@ void entity_table::begin_checkpoint(std::uint64_t number, outputs& out) {
         owed_.push_back(std::move(of));
       continue;
     }
-    hand_in_record(of, s, out);
+    if (!is_planted(planted::drops_dirty))
+      hand_in_record(of, s, out);
   }
 }
 
@@ -107,10 +132,15 @@ void entity_table::accept(saved s, outputs& out) {
   auto& slot = known->second;
   slot.active = slot.stopping = false;
   --active_;
+  if (s.of.kind != entity_kind::session) {
+    SLUICE_ASSERT(!slot.dirty && !slot.owes, "a shared entity was passivated with changes");
+    slots_.erase(known);
+    return;
+  }
   slot.has_record = true;
   slot.record.reset();
   for (auto& piece : s.pieces) {
-    SLUICE_ASSERT(piece.number == 0, "only entities with one piece are passivated");
+    SLUICE_ASSERT(piece.number == 0, "a session has one piece");
     if (piece.bytes)
       slot.record = std::make_shared<const std::string>(piece.bytes());
   }
@@ -139,8 +169,8 @@ void entity_table::forget(event_number event) {
       --asked_;
     if (s.active) {
       --active_;
-      if (at->first.kind == entity_kind::session && !s.stopping)
-        recent_.erase(s.recent);
+      if (!s.stopping)
+        recent_of(at->first).erase(s.recent);
     }
     at = slots_.erase(at);
   }
@@ -149,11 +179,10 @@ void entity_table::forget(event_number event) {
 entity_table::slot& entity_table::touch(host_time now, const entity_ref& of, activation& activate,
                                         std::shared_ptr<const std::string>& record) {
   auto& s = slots_[of];
-  bool is_session = of.kind == entity_kind::session;
+  auto& recent = recent_of(of);
   if (s.active) {
     activate = activation::none;
-    if (is_session)
-      recent_.splice(recent_.end(), recent_, s.recent);
+    recent.splice(recent.end(), recent, s.recent);
   } else {
     activate = s.has_record ? activation::bytes : activation::fresh;
     record = std::move(s.record);
@@ -161,8 +190,7 @@ entity_table::slot& entity_table::touch(host_time now, const entity_ref& of, act
     s.record.reset();
     s.active = true;
     ++active_;
-    if (is_session)
-      s.recent = recent_.insert(recent_.end(), of);
+    s.recent = recent.insert(recent.end(), of);
   }
   s.used = now;
   return s;

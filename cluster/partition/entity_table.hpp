@@ -17,12 +17,14 @@ namespace sluice::partition {
 ///
 /// A checkpoint is a cut between two entries. It takes no pause: what was dirty at the cut owes its share; an entity is
 /// asked for it before it is handed anything newer, the others a few at a time. Sessions passivated meanwhile leave their
-/// record here until a checkpoint that carries it is in force.
+/// record here until a checkpoint that carries it is in force; events, blocks and areas, which are larger, are passivated
+/// only when the checkpoint in force carries all of them.
 class entity_table {
 public:
   struct limits {
     std::size_t active_sessions_max = 50'000;
-    std::chrono::seconds idle{60};
+    std::chrono::seconds idle{60};         // of a session
+    std::chrono::seconds shared_idle{600}; // of an event, block or area
   };
 
   explicit entity_table(const limits& settings) : limits_{settings} {}
@@ -33,7 +35,7 @@ public:
   /// The same for questions and publications, which change nothing.
   bool prepare(host_time now, const entity_ref& of, activation& activate, std::shared_ptr<const std::string>& record);
 
-  /// Passivates sessions idle for long, or beyond the limit. At most `most` at a time.
+  /// Passivates what was idle for long, and sessions beyond the limit. At most `most` of a kind at a time.
   void passivate_idle(host_time now, std::size_t most, outputs& out);
 
   // ---- checkpoints ----
@@ -69,9 +71,12 @@ private:
     bool has_record = false; // passivated with changes no checkpoint in force carries
     std::shared_ptr<const std::string> record; // null with has_record: the session holds nothing
     host_time used{};
-    std::list<entity_ref>::iterator recent; // valid while an active session
+    std::list<entity_ref>::iterator recent; // valid while active and not stopping
   };
 
+  void passivate_idle_shared(host_time now, std::size_t most, outputs& out);
+  void stop(const entity_ref& of, slot& s, outputs& out);
+  std::list<entity_ref>& recent_of(const entity_ref& of);
   slot& touch(host_time now, const entity_ref& of, activation& activate, std::shared_ptr<const std::string>& record);
   void ask_share(const entity_ref& of, slot& s, outputs& out);
   void hand_in_record(const entity_ref& of, const slot& s, outputs& out);
@@ -79,6 +84,7 @@ private:
   limits limits_;
   std::unordered_map<entity_ref, slot> slots_;
   std::list<entity_ref> recent_;      // active sessions, least recently used first
+  std::list<entity_ref> shared_;      // the other active ones, least recently used first
   std::vector<entity_ref> dirty_;     // in the order they became dirty
   std::uint64_t checkpoint_ = 0;      // in progress; 0: none
   std::vector<entity_ref> owed_;      // not asked yet (those asked early are skipped)

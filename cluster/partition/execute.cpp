@@ -2,6 +2,7 @@
 #include "cluster/partition/core.hpp"
 
 #include "core/hash.hpp"
+#include "core/planted.hpp"
 #include "sluice/fact.pb.h"
 
 #include <utility>
@@ -59,7 +60,7 @@ void core::begin_entry(const reading& now, outputs& out) {
         return true;
     }
     // A latecomer must not wake what an old checkpoint still shows.
-    if (!ended_groups_.contains(c.to.event))
+    if (!ended_groups_.contains(c.to.event) || is_planted(planted::wakes_ended_group))
       return false;
     if (leading_ && c.from.node)
       out.refusals.push_back({c.from, errc::event_unknown});
@@ -124,6 +125,8 @@ void core::carry_out(const entity_ref& from, delivered& d, outputs& out) {
     p.body = item.body;
     p.note = note_source{config_.partition, item.sequence};
     out.notes.push_back({to, std::move(p)});
+    if (is_planted(planted::lost_note))
+      outbox_.acknowledge(to, item.sequence);
   }
   for (auto& e : d.effects) {
     state_hash_ = hash_of(e.key, hash_of(e.body, state_hash_));

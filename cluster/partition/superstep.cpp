@@ -1,5 +1,7 @@
 #include "cluster/partition/superstep.hpp"
 
+#include "core/planted.hpp"
+
 #include <algorithm>
 
 namespace sluice::partition {
@@ -9,6 +11,8 @@ bool superstep::accept(delivered d) {
     return false;
   auto slot = d.slot;
   results_[slot] = std::move(d);
+  if (is_planted(planted::arrival_order))
+    arrived_.push_back(slot);
   --missing_;
   return true;
 }
@@ -19,7 +23,8 @@ std::vector<delivery> superstep::next() {
     delivered::tell* tell;
   };
   std::vector<routed> tells;
-  for (std::uint32_t slot = 0; slot < results_.size(); ++slot) {
+  for (std::uint32_t i = 0; i < results_.size(); ++i) {
+    auto slot = is_planted(planted::arrival_order) ? arrived_[i] : i;
     completed_.emplace_back(std::move(addressed_[slot]), std::move(*results_[slot]));
   }
   auto first = completed_.size() - results_.size();
@@ -70,6 +75,7 @@ std::vector<delivery> superstep::take_deliveries() {
   addressed_.clear();
   for (const auto& d : deliveries)
     addressed_.push_back(d.to);
+  arrived_.clear();
   results_.clear();
   results_.resize(deliveries.size());
   missing_ = deliveries.size();

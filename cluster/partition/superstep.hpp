@@ -60,6 +60,7 @@ private:
   std::unordered_map<entity_ref, std::uint32_t> slot_of_;       // looked up only, never iterated
   std::vector<entity_ref> addressed_;                           // of the open step, by slot
   std::vector<std::optional<delivered>> results_;               // of the open step, by slot
+  std::vector<std::uint32_t> arrived_;                          // slots; kept only for planted::arrival_order
   std::vector<std::pair<entity_ref, delivered>> completed_;     // of the steps before
 };
 

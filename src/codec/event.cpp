@@ -3,6 +3,7 @@
 #include "codec/event_definition.hpp"
 #include "codec/fields.hpp"
 #include "codec/json_of.hpp"
+#include "core/planted.hpp"
 #include "sluice/event.pb.h"
 
 #include <map>
@@ -165,7 +166,7 @@ std::function<std::string()> encode_visits(const domain::waiting_room& room, std
   for (auto at = room.visits().lower_bound({first}); at != end; ++at) {
     auto& v = *p.add_visits();
     v.set_ticket(at->first.value);
-    v.set_claimed(at->second.claimed);
+    v.set_claimed(at->second.claimed && !is_planted(planted::codec_drops_stage));
     v.set_deadline_ms(to_ms(at->second.deadline));
     if (at->second.claimed)
       v.set_id(bytes_of(at->second.id));

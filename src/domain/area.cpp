@@ -1,6 +1,7 @@
 #include "domain/area.hpp"
 
 #include "core/assert.hpp"
+#include "core/planted.hpp"
 
 #include <utility>
 
@@ -159,7 +160,8 @@ void area::record(const hold_id& hold, stock_move move, std::uint32_t quantity, 
 
 std::uint32_t area::available() const {
   auto taken = state_.held + state_.confirmed;
-  return state_.target > taken ? state_.target - taken : 0;
+  auto target = state_.target + (is_planted(planted::area_oversells) ? 1 : 0);
+  return target > taken ? target - taken : 0;
 }
 
 } // namespace sluice::domain

@@ -2,6 +2,7 @@
 
 #include "core/assert.hpp"
 #include "core/overloaded.hpp"
+#include "core/planted.hpp"
 
 #include <utility>
 
@@ -14,6 +15,11 @@ void event::begin(const moment& at, effects& out) {
   if (!founded())
     return;
   // Lapse before the messages: whoever's time ended a millisecond ago must not keep a slot from the next one.
+  if (!is_planted(planted::late_claim))
+    lapse(at, out);
+}
+
+void event::lapse(const moment& at, effects& out) {
   for (const auto& ended : room_.expire(at.now.log)) {
     out.push_back(fact{ticket_ended{ended.ticket, ended.state}});
     if (ended.was_active)
@@ -47,6 +53,8 @@ void event::apply(const moment& at, const message& m, effects& out) {
 void event::finish(const moment& at, effects& out) {
   if (!founded())
     return;
+  if (is_planted(planted::late_claim))
+    lapse(at, out);
   tell_sale_window(at, out);
   if (may_pass(at.now.wall)) {
     auto admitted = room_.promote(at.now.log);
@@ -201,7 +209,7 @@ void event::remove(const control_event& c, effects& out) {
     return;
   }
   // Not even by force: the money of somebody whose seats are gone would stay with us.
-  if (head_.charges_open > 0) {
+  if (head_.charges_open > 0 && !is_planted(planted::removes_in_payment)) {
     out.push_back(answer{refusal{errc::event_in_sale, "payments or refunds are under way; wait for them", {}}});
     return;
   }
@@ -414,7 +422,7 @@ void event::conclude(ticket_number t, ticket_state state, effects& out) {
 void event::tell_sale_window(const moment& at, effects& out) {
   auto p = phase(at.now.wall);
   bool open = p != event_phase::scheduled && p != event_phase::closed;
-  if (open == head_.window_told_open)
+  if (open == head_.window_told_open || (!open && is_planted(planted::sale_never_closes)))
     return;
   head_.window_told_open = open;
   for (const auto& block : head_.placed->blocks)

@@ -81,6 +81,7 @@ private:
 
   const event_definition& definition() const { return head_.placed->definition; }
 
+  void lapse(const moment& at, effects& out);
   event_phase phase(wall_time now) const;
   bool may_pass(wall_time now) const;
   stock_counts total_stock() const;

@@ -1,6 +1,7 @@
 #include "domain/outflow.hpp"
 
 #include "core/assert.hpp"
+#include "core/planted.hpp"
 
 #include <algorithm>
 
@@ -35,6 +36,8 @@ log_time outflow::next(log_time now) const {
 
 std::uint32_t outflow::batch() const {
   auto users = (std::int64_t{state_.users_per_minute} * state_.batch_ms + unit - 1) / unit;
+  if (is_planted(planted::double_admission))
+    ++users;
   return static_cast<std::uint32_t>(std::max<std::int64_t>(users, 1));
 }
 

@@ -37,6 +37,9 @@ public:
   /// When the next one may pass, if nobody passes before; `now` if one may pass now.
   log_time next(log_time now) const;
 
+  /// A full batch, as if it began anew.
+  void refill() { state_.credit = std::int64_t{batch()} * unit; }
+
   /// Users in one batch: what the rate gives in batch_ms, at least one.
   std::uint32_t batch() const;
 

@@ -1,6 +1,7 @@
 #include "domain/seat_block.hpp"
 
 #include "core/assert.hpp"
+#include "core/planted.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -20,6 +21,11 @@ seat_block::seat_block(event_number event, block_number number, seat_block_state
 void seat_block::begin(const moment& at, effects& out) {
   // Lapse before the messages: a customer whose hold ended a millisecond ago must lose to the next one, on every
   // replica, whatever the arrival order of the leader's pulse.
+  if (!is_planted(planted::no_lapse_first))
+    lapse(at, out);
+}
+
+void seat_block::lapse(const moment& at, effects& out) {
   while (!deadlines_.empty() && deadlines_.begin()->first <= at.now.log) {
     auto hold = deadlines_.begin()->second;
     auto h = std::move(state_.holds.at(hold));
@@ -45,7 +51,9 @@ void seat_block::apply(const moment& at, const message& m, effects& out) {
       m);
 }
 
-void seat_block::finish(const moment&, effects& out) {
+void seat_block::finish(const moment& at, effects& out) {
+  if (is_planted(planted::no_lapse_first))
+    lapse(at, out);
   if (!stock_changed_ && touched_.empty())
     return;
   if (counts_.capacity() != recorded_.capacity() || counts_.blocked != recorded_.blocked)
@@ -155,7 +163,8 @@ void seat_block::on(const moment& at, const pin_hold& t, effects& out) {
     out.push_back(tell{holder, part_pinned{t.hold, number_, 0, errc::event_closed}});
     return;
   }
-  deadlines_.erase({h.deadline, t.hold});
+  if (!is_planted(planted::pinned_lapses))
+    deadlines_.erase({h.deadline, t.hold});
   h.fence = at.index;
   for (auto s : h.seats)
     mark(s, seat_status::pinned);

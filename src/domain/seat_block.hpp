@@ -76,6 +76,7 @@ private:
   void on(const moment& at, const confirm_hold_part& t, effects& out);
   void on(const moment& at, const give_back& t, effects& out);
 
+  void lapse(const moment& at, effects& out);
   void mark(seat_index s, seat_status status);
   /// Ends a hold that is not confirmed; its seats are free again.
   void free_seats(const block_hold& h);

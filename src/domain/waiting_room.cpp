@@ -1,6 +1,7 @@
 #include "domain/waiting_room.hpp"
 
 #include "core/assert.hpp"
+#include "core/planted.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -12,6 +13,8 @@ waiting_room::waiting_room(ticket_book book, std::map<ticket_number, visit> visi
     : book_{std::move(book)}, visits_{std::move(visits)}, count_{saved}, flow_{saved.flow}, settings_{settings} {
   for (const auto& [ticket, v] : visits_)
     deadlines_.emplace(v.deadline, ticket);
+  if (is_planted(planted::refills_bucket))
+    flow_.refill();
 }
 
 void waiting_room::configure(log_time now, const admission_settings& settings) {
@@ -22,12 +25,12 @@ void waiting_room::configure(log_time now, const admission_settings& settings) {
 
 waiting_room::joined waiting_room::join(std::string_view user, log_time now, bool may_pass) {
   auto known = book_.find(user);
-  if (known && !is_terminal(book_.state_of(known)))
+  if (known && !is_terminal(book_.state_of(known)) && !is_planted(planted::second_ticket))
     return {known, false, false};
   auto ticket = book_.append(user, now);
   ++count_.waiting;
   // Whoever waits goes first: only an empty line lets a newcomer through at once.
-  bool passes = may_pass && count_.waiting == 1 && active() < settings_.max_active_users && flow_.available(now) > 0;
+  bool passes = may_pass && count_.waiting == 1 && active() < cap() && flow_.available(now) > 0;
   if (passes)
     admit(ticket, now);
   return {ticket, true, passes};
@@ -50,13 +53,13 @@ std::vector<ended_ticket> waiting_room::expire(log_time now) {
 
 std::vector<ticket_number> waiting_room::promote(log_time now) {
   std::vector<ticket_number> admitted;
-  if (count_.waiting == 0 || active() >= settings_.max_active_users)
+  if (count_.waiting == 0 || active() >= cap())
     return admitted;
-  auto room = std::min(flow_.available(now), settings_.max_active_users - active());
+  auto room = std::min(flow_.available(now), cap() - active());
   while (room > 0 && count_.waiting > 0) {
     skip_ended();
-    admitted.push_back(count_.head);
-    admit(count_.head, now);
+    admitted.push_back(next_in_line());
+    admit(admitted.back(), now);
     --room;
   }
   if (!admitted.empty())
@@ -111,7 +114,7 @@ std::optional<log_time> waiting_room::next_deadline(log_time now, bool may_pass)
     while (book_.state_of(head) != ticket_state::waiting)
       ++head.value;
     consider(book_.joined(head) + std::chrono::seconds{settings_.waiting_ttl_seconds});
-    if (may_pass && active() < settings_.max_active_users) {
+    if (may_pass && active() < cap()) {
       // One pulse a batch, however fast the credit trickles in.
       auto spaced = last_batch_ ? *last_batch_ + milliseconds{settings_.batch_ms} : now;
       consider(std::max(flow_.next(now), spaced));
@@ -146,6 +149,17 @@ std::vector<std::uint32_t> waiting_room::take_waits() {
 
 std::set<std::uint32_t> waiting_room::take_changed_visits() {
   return std::exchange(changed_visits_, {});
+}
+
+std::uint32_t waiting_room::cap() const {
+  return settings_.max_active_users + (is_planted(planted::cap_off_by_one) ? 1 : 0);
+}
+
+ticket_number waiting_room::next_in_line() const {
+  ticket_number second{count_.head.value + 1};
+  if (is_planted(planted::skips_the_first) && second <= book_.last() && book_.state_of(second) == ticket_state::waiting)
+    return second;
+  return count_.head;
 }
 
 void waiting_room::admit(ticket_number t, log_time now) {

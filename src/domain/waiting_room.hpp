@@ -112,6 +112,8 @@ public:
   std::set<std::uint32_t> take_changed_visits();
 
 private:
+  std::uint32_t cap() const;
+  ticket_number next_in_line() const;
   void admit(ticket_number t, log_time now);
   void skip_ended();
   void drop_visit(ticket_number t);

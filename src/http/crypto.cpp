@@ -36,29 +36,31 @@ void fill_random(void* to, std::size_t size) {
 }
 
 void append_base64url(std::string& out, std::string_view bytes) {
+  auto at = out.size();
+  out.resize(at + (bytes.size() * 4 + 2) / 3);
+  char* to = out.data() + at; // not +=, which checks for room at every character
+  auto byte = [&](std::size_t i) { return static_cast<std::uint32_t>(static_cast<unsigned char>(bytes[i])); };
   std::size_t i = 0;
-  auto byte = [&](std::size_t at) { return static_cast<std::uint32_t>(static_cast<unsigned char>(bytes[at])); };
   for (; i + 3 <= bytes.size(); i += 3) {
     auto word = byte(i) << 16 | byte(i + 1) << 8 | byte(i + 2);
-    out += digits[word >> 18];
-    out += digits[word >> 12 & 63];
-    out += digits[word >> 6 & 63];
-    out += digits[word & 63];
+    *to++ = digits[word >> 18];
+    *to++ = digits[word >> 12 & 63];
+    *to++ = digits[word >> 6 & 63];
+    *to++ = digits[word & 63];
   }
   if (bytes.size() - i == 1) {
-    out += digits[byte(i) >> 2];
-    out += digits[byte(i) << 4 & 63];
+    *to++ = digits[byte(i) >> 2];
+    *to++ = digits[byte(i) << 4 & 63];
   } else if (bytes.size() - i == 2) {
     auto word = byte(i) << 8 | byte(i + 1);
-    out += digits[word >> 10];
-    out += digits[word >> 4 & 63];
-    out += digits[word << 2 & 63];
+    *to++ = digits[word >> 10];
+    *to++ = digits[word >> 4 & 63];
+    *to++ = digits[word << 2 & 63];
   }
 }
 
 std::string base64url(std::string_view bytes) {
   std::string text;
-  text.reserve((bytes.size() * 4 + 2) / 3);
   append_base64url(text, bytes);
   return text;
 }

@@ -85,6 +85,11 @@ void answer_checker::on(const domain::extend_hold& m, const domain::hold_reply& 
   if (ends.size() > asked_.extensions(m.hold))
     fail("hold " + to_text(m.hold) + " was extended more often than asked for");
   stock_.promised(m.hold, at_.log + milliseconds{r.expires_in_ms});
+  stock_.extension_answered(m.hold, m.request_id);
+}
+
+void answer_checker::on(const domain::extend_hold& m, const domain::refusal&) {
+  stock_.extension_answered(m.hold, m.request_id);
 }
 
 void answer_checker::on(const domain::pay_hold& m, const domain::reservation_reply& r) {
@@ -156,6 +161,8 @@ void answer_checker::on(const domain::ask_reservation& m, const domain::refusal&
 }
 
 void answer_checker::on(const domain::request_hold& m, const domain::refusal& r) {
+  if (r.why == errc::seat_not_available && !lines_.removed(to_->event))
+    stock_.refused_for(at_, to_->event, r.seats);
   check_refusal(m.once, r);
 }
 

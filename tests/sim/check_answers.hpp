@@ -30,6 +30,7 @@ private:
   void on(const domain::claim_turn& m, const domain::visit_reply& r);
   void on(const domain::request_hold& m, const domain::hold_reply& r);
   void on(const domain::extend_hold& m, const domain::hold_reply& r);
+  void on(const domain::extend_hold& m, const domain::refusal& r);
   void on(const domain::pay_hold& m, const domain::reservation_reply& r);
   void on(const domain::cancel_reservation& m, const domain::reservation_reply& r);
   void on(const domain::ask_ticket& m, const domain::ticket_reply& r);

@@ -42,6 +42,7 @@ void line_checker::on(const entry_stamp& at, event_number event, const domain::e
       return fail(at, event, "a definition nobody asked for");
     ++run_.counts[l.definition ? deed::redefined : deed::defined];
     l.definition = *defined;
+    l.defined_at = at.index;
     return settings_changed(at, l);
   }
   if (!l.definition)
@@ -319,6 +320,11 @@ std::uint32_t line_checker::limit_of(event_number event, const std::string& user
 bool line_checker::removed(event_number event) const {
   auto found = lines_.find(event);
   return found != lines_.end() && found->second.removed;
+}
+
+log_index line_checker::defined_at(event_number event) const {
+  auto found = lines_.find(event);
+  return found == lines_.end() ? 0 : found->second.defined_at;
 }
 
 const domain::event_definition* line_checker::definition(event_number event) const {

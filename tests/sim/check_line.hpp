@@ -60,6 +60,8 @@ public:
   bool visit_changed(event_number event, const std::string& user, log_index index) const;
   std::uint32_t limit_of(event_number event, const std::string& user) const;
   bool removed(event_number event) const;
+  /// The last entry with a definition.
+  log_index defined_at(event_number event) const;
   /// May holds be made? As of the end of the last entry (`before`) or now.
   bool sale_open(event_number event, wall_time now, bool before) const;
   /// Nobody is inside or waiting any more, if people can be let through at all.
@@ -76,6 +78,7 @@ private:
   struct line {
     partition_id partition;
     std::optional<domain::event_definition> definition;
+    log_index defined_at = 0;
     bool removed = false;
     log_index removed_at = 0;
     phase_flags flags, flags_before;

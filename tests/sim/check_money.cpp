@@ -106,6 +106,7 @@ void money_checker::on(const entry_stamp& at, event_number event, const domain::
     ++run_.counts[deed::refunded];
     break;
   case reservation_state::stuck:
+    ++run_.counts[deed::stuck];
     break;
   }
 }

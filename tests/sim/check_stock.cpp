@@ -14,6 +14,9 @@ void stock_checker::fail(const entry_stamp& at, event_number event, const std::s
 
 void stock_checker::on(const entry_stamp& at, event_number event, const domain::stock_defined& f) {
   auto& b = events_[event].blocks[f.block];
+  if (f.capacity > b.capacity && lines_.defined_at(event) != at.index)
+    fail(at, event, "block " + std::to_string(f.block.value) + " grew, but nobody defined it anew");
+  b.defined_at = at.index;
   b.capacity = f.capacity;
   b.blocked = f.blocked;
   changes_[event].blocks.insert(f.block);
@@ -83,7 +86,7 @@ void stock_checker::give(const entry_stamp& at, event_number event, stock& s, co
     if (promise != promises_.end() && at.log < promise->second)
       return fail(at, event, "hold " + to_text(f.hold) + " lapsed " + std::to_string((promise->second - at.log).count()) +
                                  " ms before the promised time");
-    if (promise != promises_.end() && promise->second + patience < at.log)
+    if (promise != promises_.end() && knows_deadline(f.hold) && promise->second + patience < at.log)
       return fail(at, event, "hold " + to_text(f.hold) + " lapsed " + std::to_string((at.log - promise->second).count()) +
                                  " ms late");
     changes_[event].lapsed.insert(f.hold);
@@ -94,8 +97,11 @@ void stock_checker::give(const entry_stamp& at, event_number event, stock& s, co
       return fail(at, event, "hold " + to_text(f.hold) + " was released while it was paid for");
   }
   auto& b = s.blocks[f.block];
-  for (auto seat : p.seats)
+  for (auto seat : p.seats) {
     b.owners.erase(seat);
+    if (f.move != stock_move::lapsed)
+      b.given_back[seat] = at.index;
+  }
   (p.stage == hold_stage::confirmed ? b.confirmed : b.held) -= p.count();
   if (const auto* asked = asked_.hold(f.hold))
     taken_[{event, asked->user}] -= p.count();
@@ -114,7 +120,7 @@ void stock_checker::advance(const entry_stamp& at, event_number event, stock& s,
   if (f.move == stock_move::pinned) {
     check_sale(at, event);
     auto promise = promises_.find(f.hold);
-    if (promise != promises_.end() && promise->second <= at.log)
+    if (promise != promises_.end() && knows_deadline(f.hold) && promise->second <= at.log)
       return fail(at, event, "hold " + to_text(f.hold) + " was pinned after its time");
     if (p.stage != hold_stage::held)
       return fail(at, event, "a hold was pinned twice");
@@ -134,6 +140,11 @@ void stock_checker::check_sale(const entry_stamp& at, event_number event) {
   // Closing and holding may meet in one entry: then their order there decides, which facts do not tell.
   if (!lines_.sale_open(event, at.wall, true) && !lines_.sale_open(event, at.wall, false))
     fail(at, event, "seats were held or pinned outside the sale window");
+}
+
+bool stock_checker::knows_deadline(const hold_id& hold) const {
+  auto answered = extensions_answered_.find(hold);
+  return asked_.extensions(hold) == (answered == extensions_answered_.end() ? 0 : answered->second.size());
 }
 
 void stock_checker::check_release(const entry_stamp& at, event_number event, const changes& c, const hold_id& hold) {
@@ -192,7 +203,7 @@ void stock_checker::end_entry(const entry_stamp& at, event_number event) {
   // Whoever's time is over loses before anybody else is served.
   for (const auto& [hold, parts] : s.holds) {
     auto promise = promises_.find(hold);
-    if (promise == promises_.end() || promise->second > at.log)
+    if (promise == promises_.end() || promise->second > at.log || !knows_deadline(hold))
       continue;
     for (const auto& [number, p] : parts)
       if (p.stage == hold_stage::held && c.blocks.contains(number))
@@ -225,6 +236,23 @@ void stock_checker::compare(const entry_stamp& at, const domain::block_update& u
                                std::to_string(c.confirmed) + "+" + std::to_string(c.blocked) + ", counted are " +
                                std::to_string(available) + "+" + std::to_string(b.held) + "+" +
                                std::to_string(b.confirmed) + "+" + std::to_string(b.blocked));
+}
+
+void stock_checker::refused_for(const entry_stamp& at, event_number event,
+                                const std::vector<std::pair<block_number, seat_index>>& seats) {
+  auto s = events_.find(event);
+  if (s == events_.end())
+    return;
+  for (const auto& [number, seat] : seats) {
+    const auto& b = s->second.blocks[number];
+    auto back = b.given_back.find(seat);
+    bool was_taken = b.owners.contains(seat) || (back != b.given_back.end() && back->second == at.index);
+    bool may_be_blocked = b.blocked > 0 || b.defined_at == at.index; // facts count these, they do not name them
+    if (!was_taken && !may_be_blocked)
+      return fail(at, event, "seat " + std::to_string(seat) + " of block " + std::to_string(number.value) +
+                                 " was refused as taken, but is free");
+    ++run_.counts[deed::contended];
+  }
 }
 
 std::optional<hold_stage> stock_checker::stage_of(const hold_id& hold) const {

@@ -31,7 +31,13 @@ public:
   /// The owner was told so: it must not lapse before.
   void promised(const hold_id& hold, log_time deadline) { promises_[hold] = deadline; }
 
+  /// A request to extend it was answered, one way or the other.
+  void extension_answered(const hold_id& hold, const std::string& request) { extensions_answered_[hold].insert(request); }
+
   void compare(const entry_stamp& at, const domain::block_update& update);
+  /// Somebody was refused these seats in this entry: each of them must be another's, or not for sale.
+  void refused_for(const entry_stamp& at, event_number event,
+                   const std::vector<std::pair<block_number, seat_index>>& seats);
 
   /// The stage all parts of a hold are in, empty if it is gone.
   std::optional<hold_stage> stage_of(const hold_id& hold) const;
@@ -56,7 +62,9 @@ private:
   struct block {
     std::uint32_t capacity = 0;
     std::uint32_t blocked = 0;
+    log_index defined_at = 0;
     std::map<seat_index, hold_id> owners;
+    std::map<seat_index, log_index> given_back; // by its owner or a saga, not by time
     std::uint32_t held = 0; // pinned ones included
     std::uint32_t confirmed = 0;
   };
@@ -76,6 +84,8 @@ private:
   void take(const entry_stamp& at, event_number event, stock& s, const domain::stock_moved& f);
   void give(const entry_stamp& at, event_number event, stock& s, const domain::stock_moved& f);
   void advance(const entry_stamp& at, event_number event, stock& s, const domain::stock_moved& f);
+  /// False while an extension may have happened that nobody was told of: its node died before it could answer.
+  bool knows_deadline(const hold_id& hold) const;
   void check_sale(const entry_stamp& at, event_number event);
   void check_release(const entry_stamp& at, event_number event, const changes& c, const hold_id& hold);
   void fail(const entry_stamp& at, event_number event, const std::string& what);
@@ -85,6 +95,7 @@ private:
   const line_checker& lines_;
   std::map<event_number, stock> events_;
   std::map<hold_id, log_time> promises_;
+  std::map<hold_id, std::set<std::string>> extensions_answered_;
   std::map<hold_id, log_time> held_at_; // every hold there ever was
   std::map<std::pair<event_number, std::string>, std::uint64_t> taken_;
 

@@ -89,6 +89,8 @@ event_definition definition_book::next() {
       change_terms();
     }
   now_.admission.users_per_minute = fresh_rate(60, 6'000);
+  if (run_.dice.coin())
+    now_.name = "Event " + slug_ + " at rate " + std::to_string(now_.admission.users_per_minute);
   return now_;
 }
 

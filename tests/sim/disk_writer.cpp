@@ -1,5 +1,7 @@
 #include "disk_writer.hpp"
 
+#include "core/planted.hpp"
+
 namespace sluice::simulation {
 
 void disk_writer::submit(storage::log_batch batch, std::uint64_t write_id) {
@@ -21,11 +23,17 @@ void disk_writer::sync() {
   if (run_.strikes(fault::slow_disk, run_.settings.slow_sync))
     takes += run_.dice.between(10 * ms, 800 * ms);
   // What gathers until the write begins is in it: it begins at once, and lands at the end.
-  clock_.after(takes, [this, batches = std::exchange(batches_, {}), done = std::exchange(waiting_, {})] {
+  auto tell = [this, done = std::exchange(waiting_, {})] {
+    for (const auto& d : done)
+      done_(d);
+  };
+  if (is_planted(planted::skips_fsync))
+    clock_.after(0, tell);
+  clock_.after(takes, [this, batches = std::exchange(batches_, {}), tell] {
     disk_.write(batches);
-    clock_.after(run_.dice.between(0, 50), [this, done] {
-      for (const auto& d : done)
-        done_(d);
+    clock_.after(run_.dice.between(0, 50), [this, tell] {
+      if (!is_planted(planted::skips_fsync))
+        tell();
       write_feed();
       syncing_ = false;
       sync();
@@ -89,7 +97,8 @@ void disk_writer::run_job() {
   }
   case job::kind::end:
     write_feed(); // facts of entries up to the cut must be in the feed before those entries may go
-    disk_.flush();
+    if (!is_planted(planted::unflushed))
+      disk_.flush();
     clock_.after(run_.dice.between(0, 200), [this, partition = j.partition, checkpoint = j.checkpoint] {
       flushed_(partition, checkpoint);
     });

@@ -80,7 +80,7 @@ void operator_client::act(std::size_t which) {
     control(which, event_action::resume);
   else if (choice < 90)
     control(which, event_action::close);
-  else if (choice < 94)
+  else if (choice < 92)
     control(which, event_action::say);
   else
     control(which, event_action::remove, run_.dice.coin());

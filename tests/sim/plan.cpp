@@ -27,6 +27,7 @@ void draw_limits(plan& p, chance& dice, bool overload) {
   c.resend = std::chrono::seconds{dice.between(1, 3)};
   c.entities.active_sessions_max = static_cast<std::size_t>(dice.coin() ? dice.between(1, 4) : 1000);
   c.entities.idle = std::chrono::seconds{dice.coin() ? dice.between(0, 2) : 60};
+  c.entities.shared_idle = std::chrono::seconds{dice.coin() ? dice.between(0, 3) : 600};
   if (overload) {
     c.waiting_commands_max = static_cast<std::size_t>(dice.between(1, 4));
     c.waiting_bytes_max = dice.coin() ? 600 : 8 * 1024 * 1024;
@@ -73,9 +74,9 @@ plan plan::of(const run_options& options) {
   p.provider_silent = rate(fault::provider_silence, 20, 400);
   p.provider_late = rate(fault::provider_late, 20, 300);
   p.outage_every = if_on(fault::provider_outage, 4'000, 15'000) * ms;
-  p.declined = rate(fault::declined, 30, 400);
-  p.capture_refused = rate(fault::capture_refused, 20, 300);
-  p.refund_refused = rate(fault::refund_refused, 50, 500);
+  p.declined = rate(fault::declined, 60, 400);
+  p.capture_refused = rate(fault::capture_refused, 60, 400);
+  p.refund_refused = rate(fault::refund_refused, 100, 600);
   p.outcome_repeated = rate(fault::repeated_outcome, 50, 400);
   p.wall_jump_every = if_on(fault::wall_jump, 2'000, 15'000) * ms;
   p.digest_every = std::uint64_t{1} << dice.below(4);

@@ -4,6 +4,8 @@
 
 #include "codec/message.hpp"
 
+#include <algorithm>
+
 namespace sluice::simulation {
 
 sim_node::sim_node(scene& run, checkers& all, sim_provider& provider, const partition_map& places, node_id id)
@@ -175,9 +177,13 @@ void sim_node::send_note(partition_id to, partition::proposal note) {
     return;
   auto copies = run_.strikes(fault::repeated_note, plan.note_repeated) ? 2 : 1;
   for (; copies > 0; --copies) {
-    auto takes = run_.stormy ? run_.dice.between(0, plan.note_time) : plan.note_time; // in calm weather in order
-    if (run_.strikes(fault::late_note, plan.note_late))
+    auto takes = run_.dice.between(0, plan.note_time);
+    if (run_.strikes(fault::late_note, plan.note_late)) {
       takes = run_.dice.between(0, 4 * second);
+    } else if (!run_.stormy || run_.dice.coin()) { // in order, as one connection has it
+      takes = std::max(takes, notes_until_[to] + 1 - run_.time.now());
+      notes_until_[to] = run_.time.now() + takes;
+    }
     clock_.after(takes, [this, to, note] { replicas_.at(to)->handle(partition::propose{{note}}); });
   }
 }

@@ -89,6 +89,7 @@ private:
   std::unique_ptr<payment_desk> desk_;
   std::map<partition_id, std::unique_ptr<replica>> replicas_;
   std::uint64_t next_request_ = 1;
+  std::map<partition_id, micros> notes_until_; // when the last note sent there arrives
   std::map<std::uint64_t, pending> pending_;
 };
 

@@ -52,6 +52,7 @@ enum class deed : std::uint8_t {
   held,
   held_across, // blocks
   held_places,
+  contended, // refused, since somebody else was faster
   extended,
   released,
   lapsed,
@@ -61,6 +62,7 @@ enum class deed : std::uint8_t {
   failed,
   cancelled,
   refunded,
+  stuck,    // the provider kept everybody waiting
   replayed, // an answer given again for the same key
   asked,
   refused,  // any refusal
@@ -73,8 +75,8 @@ enum class deed : std::uint8_t {
 
 constexpr std::array<std::string_view, static_cast<std::size_t>(deed::count_)> deed_names{
     "defined", "redefined", "controlled", "removed",   "joined",   "admitted",    "claimed",  "left",       "completed",
-    "held",    "held_across", "held_places", "extended", "released", "lapsed",     "paying",   "paid_free",  "confirmed",
-    "failed",  "cancelled", "refunded",   "replayed",  "asked",    "refused",     "checkpoints", "restarts", "passivated",
+    "held",    "held_across", "held_places", "contended", "extended", "released", "lapsed",     "paying",   "paid_free",  "confirmed",
+    "failed",  "cancelled", "refunded",   "stuck", "replayed",  "asked",    "refused",     "checkpoints", "restarts", "passivated",
     "replays_checked"};
 
 struct tally {

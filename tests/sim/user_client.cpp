@@ -48,7 +48,7 @@ void user_client::in_line() {
     return; // too late, perhaps
   if (choice < 75)
     claim();
-  else if (choice < 80)
+  else if (choice < 77)
     leave();
   else if (choice < 90)
     join(); // once more: the same ticket
@@ -227,6 +227,7 @@ void user_client::procrastinate(const domain::hold_reply& h) {
 
 void user_client::extend(const hold_id& chosen) {
   domain::extend_hold wish{*admission_, chosen, "x" + std::to_string(++keys_made_)};
+  old_.push_back({event_, wish});
   call(session(), [wish] { return wish; }, [this, id = wish.hold](const outcome& o) {
     if (o.why() == errc::hold_lapsed || o.why() == errc::hold_unknown)
       std::erase_if(holds_, [&](const auto& h) { return h.id == id; });
@@ -321,6 +322,8 @@ void user_client::repeat() {
            return again;
          },
          [](const outcome&) {});
+  } else if (auto* extension = std::get_if<domain::extend_hold>(&old.what)) {
+    call(to, [again = *extension] { return again; }, [](const outcome&) {});
   }
 }
 

@@ -1,0 +1,20 @@
+// The subcommands. Each adds itself to the command line and leaves behind what to run.
+#pragma once
+
+#include <functional>
+
+namespace CLI {
+class App;
+} // namespace CLI
+
+namespace sluice::bench {
+
+/// What the command line chose; gives the exit status.
+using chosen_run = std::function<int()>;
+
+void add_join(CLI::App& app, chosen_run& chosen);
+void add_hold(CLI::App& app, chosen_run& chosen);
+void add_yardstick(CLI::App& app, chosen_run& chosen);
+void add_compare(CLI::App& app, chosen_run& chosen);
+
+} // namespace sluice::bench
