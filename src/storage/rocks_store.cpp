@@ -233,7 +233,7 @@ void rocks_store::clean(partition_id partition, const std::vector<std::pair<enti
       auto key = view(at->key());
       if (!key.starts_with(prefix) || key.size() != prefix.size() + version_suffix || piece_of(key) != number)
         break;
-      bool gone = at->value().size() > 0 && at->value()[0] == 0;
+      bool gone = !at->value().empty() && at->value()[0] == 0;
       bool newest = !newest_seen && known.visible(checkpoint_of(key));
       newest_seen = newest_seen || newest;
       if (!newest || gone)
