@@ -10,6 +10,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <charconv>
 #include <future>
 
 #include <pthread.h>
@@ -38,13 +39,17 @@ http::asio::ip::tcp::endpoint endpoint_from(const std::string& text, const char*
   if (host.size() > 2 && host.front() == '[')
     host = host.substr(1, host.size() - 2);
   auto address = boost::asio::ip::make_address(host, ec);
-  int port = -1;
-  if (!ec)
-    port = std::atoi(text.c_str() + colon + 1);
-  if (ec || port < 0 || port > 65535)
+  std::uint16_t port = 0;
+  auto end = text.data() + text.size();
+  bool is_number = false;
+  if (!ec) {
+    auto parsed = std::from_chars(text.data() + colon + 1, end, port);
+    is_number = parsed.ec == std::errc{} && parsed.ptr == end;
+  }
+  if (!is_number)
     fail_stop(std::string{option} + " must be an address and a port such as 127.0.0.1:8080, not '" + text + "'",
               __FILE__, __LINE__);
-  return {address, static_cast<std::uint16_t>(port)};
+  return {address, port};
 }
 
 /// Hands effects to the desk's actor.

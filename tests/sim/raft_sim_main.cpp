@@ -7,6 +7,7 @@
 #include <cstring>
 #include <deque>
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace {
@@ -17,6 +18,7 @@ struct arguments {
   std::uint64_t first = 1, last = 100;
   raft::planted_bug bug = raft::planted_bug::none;
   std::string_view bug_name = "none";
+  bool all_bugs = false; // a table of how many seeds each one takes
   bool trace = false;
   bool keep_going = false; // after a violation
   double hours = 0;        // virtual; 0: all seeds
@@ -37,6 +39,10 @@ std::optional<arguments> parse(int argc, char** argv) {
     std::string_view name = argv[i];
     if (name == "--trace") {
       a.trace = true;
+      continue;
+    }
+    if (name == "--bugs") {
+      a.all_bugs = true;
       continue;
     }
     if (name == "--keep-going") {
@@ -120,12 +126,39 @@ void print_json(const arguments& a, const totals& t, double real_seconds) {
               static_cast<long long>(t.gap_max / 1000));
 }
 
+/// The first seed that catches each planted bug, and by which checker.
+int print_bugs(const arguments& a) {
+#ifndef SLUICE_PLANTED_BUGS
+  static_cast<void>(a);
+  std::puts("raft-sim: this build has no planted bugs; configure one with -DSLUICE_PLANTED_BUGS=ON");
+  return 2;
+#else
+  unsigned missed = 0;
+  std::puts("| planted | seeds | caught as |\n|---|---|---|");
+  for (const auto& planted : raft::planted_bug_names) {
+    if (planted.bug == raft::planted_bug::none)
+      continue;
+    sim::raft_sim_options options;
+    options.bug = planted.bug;
+    sim::raft_sim_report report;
+    for (options.seed = a.first; options.seed <= a.last && report.ok; ++options.seed)
+      report = run_raft_sim(options);
+    missed += report.ok ? 1 : 0;
+    std::printf("| %.*s | %s | %s |\n", static_cast<int>(planted.name.size()), planted.name.data(),
+                report.ok ? "not caught" : std::to_string(options.seed - a.first).c_str(), report.violation.c_str());
+  }
+  return missed == 0 ? 0 : 1;
+#endif
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
   auto a = parse(argc, argv);
   if (!a)
     return usage();
+  if (a->all_bugs)
+    return print_bugs(*a);
   auto began = std::chrono::steady_clock::now();
   auto elapsed = [began] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count(); };
   totals t;
