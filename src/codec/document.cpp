@@ -54,9 +54,9 @@ object_reader& object_reader::read(std::string_view name, bool& to, bool require
 
 const document* object_reader::take(std::string_view name) {
   for (std::size_t i = 0; i < object_.fields.size(); ++i)
-    if (object_.fields[i].first == name) {
+    if (object_.fields[i].name == name) {
       used_[i] = true;
-      return &object_.fields[i].second;
+      return &object_.fields[i].value;
     }
   return nullptr;
 }
@@ -108,8 +108,8 @@ std::string object_reader::pointer_to(std::string_view name) const {
 void object_reader::finish() {
   for (std::size_t i = 0; i < used_.size(); ++i)
     if (!used_[i])
-      errors_.push_back({errc::unknown_field, pointer_to(object_.fields[i].first.substr(0, 64)), "is not known here",
-                         object_.fields[i].second.line});
+      errors_.push_back({errc::unknown_field, pointer_to(object_.fields[i].name.substr(0, 64)), "is not known here",
+                         object_.fields[i].value.line});
 }
 
 // ---- writing ---------------------------------------------------------------------------------------------------------
@@ -187,14 +187,14 @@ void write_canonical(const document& d, json_writer& out) {
     out.end_array();
     return;
   case document::kind::object: {
-    std::vector<const std::pair<std::string, document>*> sorted;
+    std::vector<const document_field*> sorted;
     for (const auto& field : d.fields)
       sorted.push_back(&field);
-    std::sort(sorted.begin(), sorted.end(), [](const auto* a, const auto* b) { return a->first < b->first; });
+    std::sort(sorted.begin(), sorted.end(), [](const auto* a, const auto* b) { return a->name < b->name; });
     out.begin_object();
     for (const auto* field : sorted) {
-      out.key(field->first);
-      write_canonical(field->second, out);
+      out.key(field->name);
+      write_canonical(field->value, out);
     }
     out.end_object();
     return;

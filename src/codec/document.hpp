@@ -14,6 +14,8 @@
 
 namespace sluice::codec {
 
+struct document_field;
+
 struct document {
   enum class kind : std::uint8_t { null, boolean, integer, real, string, array, object };
 
@@ -22,10 +24,15 @@ struct document {
   std::int64_t integer = 0;
   std::string text;                                      // string; of a real, its digits
   std::vector<document> items;                           // array
-  std::vector<std::pair<std::string, document>> fields;  // object, in file order
+  std::vector<document_field> fields;                    // object, in file order
   int line = 0;                                          // where it stands, from 1; 0: unknown
 
   const document* find(std::string_view name) const;
+};
+
+struct document_field {
+  std::string name;
+  document value;
 };
 
 struct json_limits {

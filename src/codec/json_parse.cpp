@@ -44,13 +44,13 @@ struct tree_builder {
       return &parent.items.emplace_back();
     // Linear for the few keys of a request; the value limit bounds the rest.
     for (const auto& field : parent.fields)
-      if (field.first == key) {
+      if (field.name == key) {
         refuse("an object has a key twice", ec);
         return nullptr;
       }
-    parent.fields.emplace_back(std::move(key), document{});
+    parent.fields.push_back({std::move(key), {}});
     key.clear();
-    return &parent.fields.back().second;
+    return &parent.fields.back().value;
   }
 
   bool begin(document::kind kind, json::error_code& ec) {

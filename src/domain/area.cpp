@@ -86,7 +86,8 @@ void area::on(const moment&, const sale_window& t, effects&) {
 void area::on(const moment&, const hold_places& t, effects& out) {
   auto holder = entity_ref::of_session(event_, t.user);
   SLUICE_ASSERT(t.quantity > 0, "a hold without places");
-  if (!state_.sale_open || t.quantity > available()) {
+  auto places = available() + (is_planted(planted::area_oversells) ? 1 : 0);
+  if (!state_.sale_open || t.quantity > places) {
     auto why = state_.sale_open ? errc::seat_not_available : errc::event_closed;
     out.push_back(tell{holder, part_refused{t.hold, number_, why, {}}});
     return;
@@ -160,8 +161,7 @@ void area::record(const hold_id& hold, stock_move move, std::uint32_t quantity, 
 
 std::uint32_t area::available() const {
   auto taken = state_.held + state_.confirmed;
-  auto target = state_.target + (is_planted(planted::area_oversells) ? 1 : 0);
-  return target > taken ? target - taken : 0;
+  return state_.target > taken ? state_.target - taken : 0;
 }
 
 } // namespace sluice::domain

@@ -8,6 +8,13 @@
 
 namespace sluice::domain {
 
+namespace {
+
+/// More than any cascade within a group takes: a payment for nothing, the end of its visit, and what that releases.
+constexpr std::uint32_t removal_steps = 10;
+
+} // namespace
+
 event::event(event_number number, event_head head, waiting_room room)
     : number_{number}, head_{std::move(head)}, room_{std::move(room)} {}
 
@@ -194,12 +201,20 @@ void event::on(const moment& at, const control_event& c, effects& out) {
     head_.text = c.text;
     break;
   case event_action::remove:
-    return remove(c, out);
+    return on(at, put_off_removal{c, removal_steps}, out);
   }
   const auto& a = definition().admission;
   out.push_back(fact{event_changed{what, a.users_per_minute, a.max_active_users, c.by}});
   out.push_back(answer{done{}});
   board_changed_ = true;
+}
+
+/// The group ends with the entry. Were it removed at once, a command behind it would found the event anew beside blocks
+/// that still know the old one, and a refund that begins in this very entry would be forgotten.
+void event::on(const moment&, const put_off_removal& t, effects& out) {
+  if (t.steps == 0)
+    return remove(t.wish, out);
+  out.push_back(tell{entity_ref::of_event(number_), put_off_removal{t.wish, t.steps - 1}});
 }
 
 void event::remove(const control_event& c, effects& out) {

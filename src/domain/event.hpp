@@ -66,6 +66,7 @@ public:
 private:
   void on(const moment& at, const define_event& c, effects& out);
   void on(const moment& at, const control_event& c, effects& out);
+  void on(const moment& at, const put_off_removal& t, effects& out);
   void on(const moment& at, const set_admission& c, effects& out);
   void on(const moment& at, const join& c, effects& out);
   void on(const moment& at, const leave& c, effects& out);

@@ -39,6 +39,12 @@ struct control_event {
   std::string by;
 };
 
+/// Tell of an event to itself: a removal is decided `steps` supersteps later, after all else its entry does to the group.
+struct put_off_removal {
+  control_event wish;
+  std::uint32_t steps = 0;
+};
+
 /// Command.
 struct set_admission {
   admission_patch patch;
@@ -384,7 +390,7 @@ struct sold_count {
 };
 
 using message =
-    std::variant<pulse, define_event, control_event, set_admission, join, leave, claim_turn, complete_visit, ask_ticket,
+    std::variant<pulse, define_event, control_event, put_off_removal, set_admission, join, leave, claim_turn, complete_visit, ask_ticket,
                  stock_changed, visit_done, sale_settled, charges_changed, count_received, define_seats, define_area, sale_window,
                  hold_seats, hold_places, extend_hold_part, pin_hold, release_hold_part, confirm_hold_part, give_back,
                  open_visit, close_visit, request_hold, extend_hold, release_hold, pay_hold, cancel_reservation,

@@ -89,6 +89,7 @@ struct event_removed {
 struct reservation_update {
   event_number event;
   reservation_reply reservation;
+  std::string user; // whose it is
 };
 
 struct catalogue_entry {

@@ -298,7 +298,7 @@ void session::move_to(const moment& at, const reservation_id& id, reservation& r
   r.state = state;
   r.changed = at.now.wall;
   out.push_back(fact{reservation_moved{id, r.hold, user_, state, r.count(), r.amount, r.reason}});
-  out.push_back(publish{reservation_update{event_, describe(id, r)}});
+  out.push_back(publish{reservation_update{event_, describe(id, r), user_}});
 }
 
 void session::end_visit_if_done(effects& out) {

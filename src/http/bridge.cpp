@@ -62,6 +62,14 @@ bool is_request_id(std::string_view text) {
   return is_valid_name(text);
 }
 
+/// What follows "Bearer " in an Authorization field; empty for other schemes. A scheme's name has no case.
+std::string_view bearer(std::string_view authorization) {
+  constexpr std::string_view scheme = "Bearer ";
+  auto given = authorization.substr(0, scheme.size());
+  bool same = boost::beast::iequals({given.data(), given.size()}, {scheme.data(), scheme.size()});
+  return same ? authorization.substr(scheme.size()) : std::string_view{};
+}
+
 } // namespace
 
 std::shared_ptr<const credentials> bridge_services::secrets() const {
@@ -98,7 +106,7 @@ const route* bridge::find_route(const request& r, std::vector<std::string>& para
     path_known = true;
     if (candidate.what->method != wanted) {
       allowed += allowed.empty() ? "" : ", ";
-      allowed += name_of(candidate.what->method);
+      allowed += candidate.what->method == method::get ? "GET, HEAD" : name_of(candidate.what->method);
       continue;
     }
     for (std::size_t i = 0; i < segments.size(); ++i) {
@@ -170,13 +178,11 @@ void bridge::refresh_secrets() {
 // ---- who asks --------------------------------------------------------------------------------------------------------
 
 bool bridge::authorise(const call_ptr& c, domain::key_role needed) {
-  constexpr std::string_view scheme = "Bearer ";
-  std::string_view given = c->req.authorization;
-  if (!given.starts_with(scheme) || given.size() == scheme.size()) {
+  auto given = bearer(c->req.authorization);
+  if (given.empty()) {
     fail(c, errc::unauthenticated, "an admin key is needed: Authorization: Bearer <key>");
     return false;
   }
-  given.remove_prefix(scheme.size());
   auto hash = sha256_hex(given);
   auto shared = services_.models.catalogue();
   for (const auto& key : shared->keys) {
@@ -207,11 +213,8 @@ bool bridge::authenticate(const call_ptr& c, std::optional<claims::kind> kind, b
   auto* office = tokens(c);
   if (office == nullptr)
     return false;
-  constexpr std::string_view scheme = "Bearer ";
-  std::string_view given = c->req.authorization;
-  if (given.starts_with(scheme))
-    given.remove_prefix(scheme.size());
-  else
+  auto given = bearer(c->req.authorization);
+  if (given.empty())
     given = c->req.queue_token;
   std::string from_query;
   if (given.empty() && (c->req.method == method::get || c->req.method == method::head)) {

@@ -32,6 +32,13 @@ void address_counts::leave(const std::string& address) {
     counts_.erase(known);
 }
 
+void require_free(const asio::ip::tcp::endpoint& at) {
+  asio::io_context context;
+  asio::ip::tcp::acceptor probe{context, at.protocol()};
+  probe.set_option(asio::socket_base::reuse_address{true});
+  probe.bind(at);
+}
+
 io_thread::io_thread(edge& shared, const asio::ip::tcp::endpoint& at)
     : shared_{shared}, acceptor_{context_}, tick_{context_}, accept_pause_{context_},
       now_{std::chrono::steady_clock::now()} {

@@ -60,6 +60,10 @@ struct edge {
   address_counts addresses;
 };
 
+/// Threads share a port, and a second process could join them unnoticed and take half of the connections. Throws
+/// boost::system::system_error if anybody listens there already.
+void require_free(const asio::ip::tcp::endpoint& at);
+
 class io_thread final : public connection_owner {
 public:
   /// Binds at once; throws boost::system::system_error if it can not.

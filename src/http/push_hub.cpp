@@ -4,6 +4,8 @@
 
 #include <boost/asio/post.hpp>
 
+#include <algorithm>
+
 #include <pthread.h>
 
 namespace sluice::http {
@@ -12,6 +14,10 @@ namespace {
 
 constexpr std::chrono::milliseconds tick_every{100};
 constexpr std::size_t slice = 500; // streams looked at in one turn
+
+std::string key_of(event_number event, const std::string& user) {
+  return std::to_string(event.value) + '/' + user;
+}
 
 } // namespace
 
@@ -64,8 +70,10 @@ void push_hub::add(bridge& b, const call_ptr& c, maker make) {
   asio::post(context_, [this, protocol, handle, make = std::move(make), id = c->request_id] {
     auto stream = make(tcp_socket{context_, protocol, handle});
     streams_.push_back(stream);
-    if (stream->wants_reservations())
-      ++reservation_streams_;
+    if (const auto* who = stream->listener()) {
+      by_user_.emplace(key_of(who->event, who->user), stream.get());
+      reservation_streams_ = by_user_.size();
+    }
     stream->begin(id);
     stream->look(std::chrono::steady_clock::now());
   });
@@ -91,22 +99,31 @@ void push_hub::changed(const std::shared_ptr<const domain::reservation_update>& 
   if (reservation_streams_.load(std::memory_order_acquire) == 0)
     return;
   asio::post(context_, [this, update] {
-    for (auto& s : streams_)
-      if (s->wants_reservations())
-        s->changed(*update);
+    auto [first, last] = by_user_.equal_range(key_of(update->event, update->user));
+    for (auto at = first; at != last; ++at)
+      at->second->changed(*update);
   });
+}
+
+void push_hub::forget(const push_stream& s) {
+  --shared_.figures.streams;
+  const auto* who = s.listener();
+  if (who == nullptr)
+    return;
+  auto [first, last] = by_user_.equal_range(key_of(who->event, who->user));
+  auto own = std::find_if(first, last, [&](const auto& entry) { return entry.second == &s; });
+  if (own != last)
+    by_user_.erase(own);
+  reservation_streams_ = by_user_.size();
 }
 
 void push_hub::on_tick() {
   auto now = std::chrono::steady_clock::now();
   requester_->tick(now);
   std::erase_if(streams_, [&](const auto& s) {
-    if (!s->over())
-      return false;
-    --shared_.figures.streams;
-    if (s->wants_reservations())
-      --reservation_streams_;
-    return true;
+    if (s->over())
+      forget(*s);
+    return s->over();
   });
   if (!looking_)
     look_at(0);

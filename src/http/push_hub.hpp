@@ -14,7 +14,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
-#include <unordered_set>
+#include <unordered_map>
 #include <vector>
 
 namespace sluice::http {
@@ -46,6 +46,7 @@ private:
   using maker = std::function<std::shared_ptr<push_stream>(tcp_socket)>;
 
   void add(bridge& b, const call_ptr& c, maker make);
+  void forget(const push_stream& s);
   void on_tick();
   void look_at(std::size_t from);
 
@@ -55,7 +56,8 @@ private:
   asio::steady_timer tick_;
   std::unique_ptr<requester> requester_;
   std::vector<std::shared_ptr<push_stream>> streams_;
-  std::atomic<std::size_t> reservation_streams_{0};
+  std::unordered_multimap<std::string, push_stream*> by_user_; // those who hear of reservations
+  std::atomic<std::size_t> reservation_streams_{0};            // its size
   bool looking_ = false;
   bool stopping_ = false;
   std::thread thread_;

@@ -59,6 +59,14 @@ void push_stream::send(std::string_view event, std::string_view id, std::string_
   write(std::move(bytes));
 }
 
+void push_stream::send_booking(std::string_view id, const plan_view& plan, const domain::reservation_reply& r,
+                               bool last) {
+  std::string json;
+  codec::json_writer w{json};
+  write_reservation(w, plan, r);
+  send("booking", id, json, last);
+}
+
 void push_stream::write(std::string bytes) {
   if (over_)
     return;
@@ -155,6 +163,9 @@ void ticket_stream::say(const ticket_view& v, std::chrono::steady_clock::time_po
   auto tag = etag_of(v);
   if (tag == known_)
     return;
+  // Who comes back inside, or after it, hears of the bookings made meanwhile.
+  if (known_.empty() && v.state != domain::ticket_state::waiting)
+    tell_bookings();
   known_ = tag;
   said_ = now;
   std::string json;
@@ -182,6 +193,24 @@ void ticket_stream::say(const ticket_view& v, std::chrono::steady_clock::time_po
     // The browser would reconnect to a stream that only ends: say so, and let the page close it.
     return send("expired", id, json, v.phase != domain::event_phase::closed);
   }
+}
+
+void ticket_stream::changed(const domain::reservation_update& update) {
+  if (auto plan = event_->plan())
+    send_booking({}, *plan, update.reservation);
+}
+
+void ticket_stream::tell_bookings() {
+  auto self = std::static_pointer_cast<ticket_stream>(shared_from_this());
+  partitions().ask(entity_ref::of_session(event_->number(), who_.user), domain::ask_reservations{},
+                   [self](const domain::reply& reply, log_index) {
+                     const auto* told = std::get_if<domain::reservations_reply>(&reply);
+                     auto plan = self->event_->plan();
+                     if (told == nullptr || !plan)
+                       return;
+                     for (auto r = told->reservations.rbegin(); r != told->reservations.rend(); ++r)
+                       self->send_booking({}, *plan, *r);
+                   });
 }
 
 // ---- the shared board ------------------------------------------------------------------------------------------------
@@ -278,15 +307,12 @@ void reservation_stream::say(const domain::reservation_reply& r) {
   auto plan = event_->plan();
   if (!plan)
     return close();
-  std::string json;
-  codec::json_writer w{json};
-  write_reservation(w, *plan, r);
-  if (json == known_)
+  if (r == known_)
     return;
-  known_ = json;
+  known_ = r;
   using state = domain::reservation_state;
   bool last = r.state == state::failed || r.state == state::cancelled || r.state == state::refunded;
-  send("booking", std::to_string(to_ms(r.changed)), json, last);
+  send_booking(std::to_string(to_ms(r.changed)), *plan, r, last);
 }
 
 } // namespace sluice::http

@@ -18,9 +18,10 @@ public:
   /// Looks for something to say. Called about ten times a second.
   virtual void look(std::chrono::steady_clock::time_point now) = 0;
 
-  virtual void changed(const domain::reservation_update&) {}
+  /// Whose reservations it hears of, by `changed`. Empty: nobody's.
+  virtual const claims* listener() const { return nullptr; }
 
-  virtual bool wants_reservations() const { return false; }
+  virtual void changed(const domain::reservation_update&) {}
 
   bool over() const { return over_; }
 
@@ -32,6 +33,8 @@ public:
 protected:
   /// Sends one event. `last`: the stream ends after it.
   void send(std::string_view event, std::string_view id, std::string_view json, bool last = false);
+  /// One reservation as a `booking`.
+  void send_booking(std::string_view id, const plan_view& plan, const domain::reservation_reply& r, bool last = false);
 
   push_hub& hub_;
 
@@ -53,14 +56,18 @@ private:
   std::array<char, 64> ignored_{};
 };
 
-/// The own place: `position`, `admitted`, `expired`, `notice`.
+/// The own place: `position`, `admitted`, `expired`, `notice`; and the user's reservations: `booking`.
 class ticket_stream final : public push_stream {
 public:
   ticket_stream(push_hub& hub, tcp_socket socket, const call_ptr& c);
   void look(std::chrono::steady_clock::time_point now) override;
+  void changed(const domain::reservation_update& update) override;
+
+  const claims* listener() const override { return &who_; }
 
 private:
   void say(const ticket_view& v, std::chrono::steady_clock::time_point now);
+  void tell_bookings();
 
   std::shared_ptr<event_view> event_;
   claims who_;
@@ -105,7 +112,7 @@ public:
   void look(std::chrono::steady_clock::time_point now) override;
   void changed(const domain::reservation_update& update) override;
 
-  bool wants_reservations() const override { return true; }
+  const claims* listener() const override { return &who_; }
 
 private:
   void say(const domain::reservation_reply& r);
@@ -113,7 +120,7 @@ private:
   std::shared_ptr<event_view> event_;
   claims who_;
   reservation_id id_;
-  std::string known_;
+  domain::reservation_reply known_;
   bool asked_ = false;
 };
 

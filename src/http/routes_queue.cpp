@@ -30,13 +30,16 @@ std::string queue_token(bridge& b, const call_ptr& c, const std::string& user, t
   return b.tokens(c)->sign(who);
 }
 
-void answer_ticket(bridge& b, const call_ptr& c, const ticket_view& v, unsigned status, std::string_view token) {
+void answer_ticket(bridge& b, const call_ptr& c, const ticket_view& v, unsigned status, std::string_view token,
+                   bool waited = false) {
   response r;
   r.status = status;
   r.body.reserve(512);
   write_ticket(r.body, v, token);
   if (token.empty())
     r.field("ETag", etag_of(v));
+  if (waited)
+    r.field("Preference-Applied", "wait");
   b.answer(c, std::move(r));
 }
 
@@ -128,6 +131,37 @@ void wait_for_change(bridge& b, const call_ptr& c, std::string known, std::chron
   }});
 }
 
+/// For `Prefer: wait`: `done` gets the ticket once it waits no longer, or as it is when time is up.
+void await_turn(bridge& b, const call_ptr& c, std::chrono::milliseconds wait,
+                std::function<void(const ticket_view&)> done) {
+  struct state {
+    std::chrono::steady_clock::time_point ask_again{};
+    bool asking = false;
+    bool over = false;
+  };
+
+  auto s = std::make_shared<state>();
+  auto until = std::chrono::steady_clock::now() + wait;
+  b.add_poller({[&b, c, s, until, done = std::move(done)](std::chrono::steady_clock::time_point now) {
+    if (s->over || !c->reply.alive())
+      return true;
+    auto v = look_up(*c->event, c->who.ticket);
+    bool waits = v && v->state == domain::ticket_state::waiting;
+    if (s->asking || (waits && now < until) || now < s->ask_again)
+      return false;
+    s->asking = true;
+    s->ask_again = now + std::chrono::milliseconds{500};
+    ask_leader(b, c, [s, until, done](const ticket_view& told) {
+      s->asking = false;
+      s->over = told.state != domain::ticket_state::waiting || std::chrono::steady_clock::now() >= until;
+      if (s->over)
+        done(told);
+      return s->over;
+    });
+    return false;
+  }});
+}
+
 } // namespace
 
 void join(bridge& b, const call_ptr& c) {
@@ -143,7 +177,16 @@ void join(bridge& b, const call_ptr& c) {
                            const auto& ticket = std::get<domain::ticket_reply>(reply);
                            auto v = combine(*c->event, ticket, version);
                            auto token = queue_token(b, c, user, ticket.ticket);
-                           answer_ticket(b, c, v, ticket.state == domain::ticket_state::waiting ? 202 : 200, token);
+                           auto answer = [&b, c, token](const ticket_view& told, bool waited) {
+                             bool waits = told.state == domain::ticket_state::waiting;
+                             answer_ticket(b, c, told, waits ? 202 : 200, token, waited && !waits);
+                           };
+                           auto wait = preferred_wait(c->req, b.limits().wait_max);
+                           if (!wait || v.state != domain::ticket_state::waiting)
+                             return answer(v, false);
+                           c->who.user = user;
+                           c->who.ticket = ticket.ticket;
+                           await_turn(b, c, *wait, [answer](const ticket_view& told) { answer(told, true); });
                          });
 }
 
@@ -187,18 +230,24 @@ void heartbeat(bridge& b, const call_ptr& c) {
   b.answer(c, std::move(r));
 }
 
-void claim(bridge& b, const call_ptr& c) {
-  if (!b.find_event(c) || !b.authenticate(c, claims::kind::queue) || !b.check_audience(c))
-    return;
+namespace {
+
+/// `wait`: how long the turn may be waited for first; nothing once it was.
+void propose_claim(bridge& b, const call_ptr& c, std::optional<std::chrono::milliseconds> wait, bool waited) {
   auto id = admission_id{random_bytes<16>()};
   b.partitions().propose(
       event_of(c), domain::claim_turn{c->who.user, c->who.ticket, id},
-      [&b, c](const domain::reply& reply, log_index version) {
+      [&b, c, wait, waited](const domain::reply& reply, log_index version) {
         if (const auto* why = std::get_if<domain::refusal>(&reply))
           return b.fail(c, *why);
         if (const auto* ticket = std::get_if<domain::ticket_reply>(&reply)) {
-          auto v = combine(*c->event, *ticket, version);
-          return answer_ticket(b, c, v, 202, {});
+          if (!wait)
+            return answer_ticket(b, c, combine(*c->event, *ticket, version), 202, {});
+          return await_turn(b, c, *wait, [&b, c](const ticket_view& v) {
+            if (v.state == domain::ticket_state::waiting)
+              return answer_ticket(b, c, v, 202, {});
+            propose_claim(b, c, std::nullopt, true);
+          });
         }
         const auto& visit = std::get<domain::visit_reply>(reply);
         claims who;
@@ -215,8 +264,19 @@ void claim(bridge& b, const call_ptr& c) {
         w.begin_object().field("admissionToken", b.tokens(c)->sign(who)).field("state", "ACTIVE");
         w.field("ticketNumber", visit.ticket.value).field("expiresAt", codec::to_text(visit.expires));
         w.field("version", version).end_object();
-        b.answer_json(c, 200, std::move(text));
+        response r;
+        r.body = std::move(text);
+        if (waited)
+          r.field("Preference-Applied", "wait");
+        b.answer(c, std::move(r));
       });
+}
+
+} // namespace
+
+void claim(bridge& b, const call_ptr& c) {
+  if (b.find_event(c) && b.authenticate(c, claims::kind::queue) && b.check_audience(c))
+    propose_claim(b, c, preferred_wait(c->req, b.limits().wait_max), false);
 }
 
 namespace {

@@ -10,7 +10,7 @@
 namespace sluice::node {
 
 struct config {
-  std::filesystem::path data = "var/node";
+  std::filesystem::path data = "var";
   std::string listen = "127.0.0.1:8080";           // HTTP; port 0 takes any free one
   std::string payment_provider = "127.0.0.1:8090"; // the sandbox, or what speaks like it
   std::uint32_t partitions = 16;                   // fixed when the data folder is founded

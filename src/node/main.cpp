@@ -7,6 +7,7 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <memory>
 #include <thread>
 
 #include <unistd.h>
@@ -25,7 +26,13 @@ int main(int argc, char** argv) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
 
-  sluice::node::node node{settings};
+  std::unique_ptr<sluice::node::node> node;
+  try {
+    node = std::make_unique<sluice::node::node>(settings);
+  } catch (const sluice::node::start_failure& e) {
+    spdlog::error("node.can-not-start {}", e.what());
+    return 1;
+  }
   int received = 0;
   sigwait(&signals, &received);
   spdlog::info("node.stopping signal={}", received);
@@ -34,6 +41,6 @@ int main(int argc, char** argv) {
     std::this_thread::sleep_for(std::chrono::seconds{15});
     _exit(0);
   }}.detach();
-  node.stop();
+  node->stop();
   _exit(0);
 }

@@ -110,13 +110,14 @@ node::node(const config& settings) : config_{settings} {
   edge_.limits = config_.limits;
   // Bind first: a port in use is the most likely mistake, and nothing is begun yet.
   auto threads = config_.io_threads ? config_.io_threads : std::max(1u, std::thread::hardware_concurrency() / 2);
-  for (unsigned i = 0; i < threads; ++i) {
-    try {
+  try {
+    http::require_free(at);
+    for (unsigned i = 0; i < threads; ++i) {
       io_threads_.push_back(std::make_unique<http::io_thread>(edge_, at));
-    } catch (const boost::system::system_error& e) {
-      fail_stop("can not listen on " + config_.listen + ": " + e.code().message(), __FILE__, __LINE__);
+      at = io_threads_.front()->endpoint();
     }
-    at = io_threads_.front()->endpoint();
+  } catch (const boost::system::system_error& e) {
+    throw start_failure{"can not listen on " + config_.listen + ": " + e.code().message()};
   }
   open_store();
   start_actors();
@@ -150,7 +151,7 @@ std::uint16_t node::port() const {
 // ---- building --------------------------------------------------------------------------------------------------------
 
 void node::open_store() {
-  std::filesystem::create_directories(config_.data);
+  folder_.emplace(config_.data);
   storage::rocks_settings s;
   s.folder = config_.data;
   store_ = std::make_unique<storage::rocks_store>(s);

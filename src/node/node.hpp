@@ -11,6 +11,7 @@
 #include "http/push_hub.hpp"
 #include "http/read_models.hpp"
 #include "node/config.hpp"
+#include "node/folder_lock.hpp"
 #include "node/identity.hpp"
 #include "storage/checkpoint_writer.hpp"
 #include "storage/log_writer.hpp"
@@ -24,6 +25,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -61,6 +63,7 @@ private:
   void inspect(std::function<void()> work);
 
   config config_;
+  std::optional<folder_lock> folder_; // before the store: it is the last to go
   identity identity_;
   std::unique_ptr<storage::rocks_store> store_;
   std::unique_ptr<storage::log_writer> log_;

@@ -219,6 +219,8 @@ void line_checker::check_progress(const entry_stamp& at, event_number event, lin
   auto first = l.could_pass_since;
   if (first && !l.admissions.empty())
     first = std::max(*first, l.admissions.back());
+  if (l.closes_before && *l.closes_before <= at.wall)
+    first.reset(); // the hour came meanwhile, which no fact tells
   auto enough = milliseconds{60'000 / a.users_per_minute + 1 + a.batch_ms} + patience;
   if (first && *first + enough < at.log)
     return fail(at, event, "nobody was let through for " + std::to_string((at.log - *first).count()) +

@@ -63,6 +63,7 @@ void replay_checker::stamped(partition_id partition, log_index index, const entr
     return;
   if (now.log < s.clock.log || now.wall < s.clock.wall)
     fail(partition, index, "time went backwards");
+  ++run_.counts.entries;
   s.clock_index = index;
   s.clock = now;
 }

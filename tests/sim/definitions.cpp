@@ -64,7 +64,7 @@ event_definition definition_book::first() {
                        static_cast<std::uint32_t>(dice.spread(1, 30))});
   draw_admission(d.admission);
   d.hold_ttl_seconds = static_cast<std::uint32_t>(dice.between(5, 10));
-  d.hold_extensions_max = static_cast<std::uint32_t>(dice.between(0, 3));
+  d.hold_extensions_max = static_cast<std::uint32_t>(dice.between(0, 5));
   d.limit_per_user = static_cast<std::uint32_t>(dice.between(1, 8));
   d.payment_window_seconds = static_cast<std::uint32_t>(dice.between(10, 15));
   d.keep_active_after_booking = dice.coin();
@@ -146,7 +146,7 @@ void definition_book::change_terms() {
     return;
   case 3:
     d.hold_ttl_seconds = static_cast<std::uint32_t>(dice.between(5, 10));
-    d.hold_extensions_max = static_cast<std::uint32_t>(dice.between(0, 3));
+    d.hold_extensions_max = static_cast<std::uint32_t>(dice.between(0, 5));
     return;
   case 4:
     d.sale_closes_at.reset();

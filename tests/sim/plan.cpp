@@ -49,7 +49,7 @@ plan plan::of(const run_options& options) {
   p.operator_think = dice.between(500, 4'000) * ms;
   p.step_delay = dice.coin() ? dice.between(0, 50) : dice.between(0, 5'000);
   p.sync_time = dice.spread(50, 20'000);
-  auto on = struck(dice, options);
+  const auto on = p.faults = struck(dice, options);
   auto if_on = [&](fault f, std::int64_t low, std::int64_t high) {
     auto drawn = dice.spread(low, high); // drawn always: a fault left out must not change the others
     return on[static_cast<std::size_t>(f)] ? drawn : 0;

@@ -25,6 +25,7 @@ struct run_options {
 };
 
 struct plan {
+  std::bitset<static_cast<std::size_t>(fault::count_)> faults; // that may strike
   std::uint32_t partitions = 1;
   std::uint32_t events = 1;
   std::uint32_t users = 8;

@@ -148,6 +148,8 @@ void sim_node::answer(const entry_stamp& at, const partition::origin& to, const 
   if (run_.telling())
     run_.say("answer " + to_string(at) + " to " + to_string(asked.to) + " " + words_for(*asked.what) + ": " +
              words_for(r));
+  if (!is_query)
+    ++run_.counts.commands;
   if (is_query)
     checkers_.answers.told(at, asked.to, *asked.what, r);
   else
@@ -176,9 +178,11 @@ void sim_node::send_note(partition_id to, partition::proposal note) {
   if (run_.strikes(fault::lost_note, plan.note_lost))
     return;
   auto copies = run_.strikes(fault::repeated_note, plan.note_repeated) ? 2 : 1;
-  for (; copies > 0; --copies) {
+  for (int copy = 0; copy < copies; ++copy) {
     auto takes = run_.dice.between(0, plan.note_time);
-    if (run_.strikes(fault::late_note, plan.note_late)) {
+    if (copy > 0 && run_.dice.coin()) {
+      takes = run_.dice.between(0, 8 * second);
+    } else if (run_.strikes(fault::late_note, plan.note_late)) {
       takes = run_.dice.between(0, 4 * second);
     } else if (!run_.stormy || run_.dice.coin()) { // in order, as one connection has it
       takes = std::max(takes, notes_until_[to] + 1 - run_.time.now());

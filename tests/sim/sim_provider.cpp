@@ -28,7 +28,7 @@ void sim_provider::begin_outages() {
     if (!run_.stormy)
       return;
     ++run_.counts[fault::provider_outage];
-    down_until_ = run_.time.now() + run_.dice.spread(500, 12'000) * ms;
+    down_until_ = run_.time.now() + run_.dice.spread(500, 30'000) * ms;
     begin_outages();
   });
 }

@@ -82,12 +82,14 @@ constexpr std::array<std::string_view, static_cast<std::size_t>(deed::count_)> d
 struct tally {
   std::array<std::uint64_t, static_cast<std::size_t>(fault::count_)> faults{};
   std::array<std::uint64_t, static_cast<std::size_t>(deed::count_)> deeds{};
-  std::uint64_t commands = 0; // committed and executed, the first time
-  std::uint64_t entries = 0;
+  std::uint64_t entries = 0;  // committed and executed, each counted once however often it is replayed
+  std::uint64_t commands = 0; // answered
 
   std::uint64_t& operator[](fault f) { return faults[static_cast<std::size_t>(f)]; }
 
   std::uint64_t& operator[](deed d) { return deeds[static_cast<std::size_t>(d)]; }
+
+  std::uint64_t operator[](fault f) const { return faults[static_cast<std::size_t>(f)]; }
 
   std::uint64_t operator[](deed d) const { return deeds[static_cast<std::size_t>(d)]; }
 

@@ -112,10 +112,23 @@ void user_client::join() {
         admission_.reset();
         lazy_until_ = run_.time.now() + (run_.dice.below(5) == 0 ? run_.dice.between(0, 7 * second) : 0);
         tickets_.push_back({event_, t->ticket});
+        if (t->state == domain::ticket_state::admitted && run_.dice.below(3) == 0)
+          dawdle(*t);
       }
     } else if (o.reply) {
       event_ = {};
     }
+  });
+}
+
+/// Claims in the very last moment, or a little too late.
+void user_client::dawdle(const domain::ticket_reply& t) {
+  busy_ = true;
+  auto wait = (t.ends - run_.wall()).count() * ms - run_.settings.request_time / 2 + run_.dice.between(-60, 60) * ms;
+  run_.time.after(std::clamp<micros>(wait, 0, 6 * second), [this, number = t.ticket] {
+    busy_ = false;
+    if (run_.stormy && ticket_ == number && !admission_)
+      claim();
   });
 }
 

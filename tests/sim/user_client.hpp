@@ -57,6 +57,7 @@ private:
 
   void join();
   void claim();
+  void dawdle(const domain::ticket_reply& t);
   void leave();
   void complete();
   void hold();

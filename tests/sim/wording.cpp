@@ -75,7 +75,12 @@ std::string words_for(const domain::message& m) {
   return std::visit(
       overloaded{
           [](const domain::define_event& x) {
-            return "define rate " + number(x.definition.admission.users_per_minute);
+            auto text = "define rate " + number(x.definition.admission.users_per_minute);
+            if (const auto& opens = x.definition.sale_opens_at)
+              text += " opens " + std::to_string(to_ms(*opens));
+            if (const auto& closes = x.definition.sale_closes_at)
+              text += " closes " + std::to_string(to_ms(*closes));
+            return text;
           },
           [](const domain::control_event& x) { return "control " + number(static_cast<std::uint64_t>(x.action)); },
           [](const domain::set_admission& x) { return "set_admission rate " + number(x.patch.users_per_minute.value_or(0)); },

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstring>
 #include <fstream>
+#include <stdexcept>
 #include <utility>
 
 #include <fcntl.h>
@@ -25,12 +26,18 @@ namespace {
 } // namespace
 
 ledger_file::ledger_file(const std::filesystem::path& folder) : path_{folder / "ledger.ndjson"} {
+  auto refuse = [&](const std::string& what) {
+    auto why = what + ": " + std::strerror(errno);
+    if (file_ >= 0)
+      close(file_);
+    throw std::runtime_error{why};
+  };
   std::filesystem::create_directories(folder);
   file_ = open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   if (file_ < 0)
-    give_up("can not open " + path_.string());
+    refuse("can not open " + path_.string());
   if (flock(file_, LOCK_EX | LOCK_NB) != 0)
-    give_up("another provider uses " + folder.string());
+    refuse("another provider uses " + folder.string());
   // The file's name must survive a power cut as well.
   int directory = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (directory < 0 || fsync(directory) != 0)

@@ -17,7 +17,7 @@ namespace sluice::sandbox {
 /// An I/O error stops the process: nobody was told of what is not on disk.
 class ledger_file {
 public:
-  /// Takes the folder for itself; stops the process with a message if another provider has it.
+  /// Takes the folder for itself; throws if it can not, or if another provider has it.
   explicit ledger_file(const std::filesystem::path& folder);
   ~ledger_file();
   ledger_file(const ledger_file&) = delete;

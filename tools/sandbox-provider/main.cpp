@@ -57,9 +57,11 @@ int serve(const http::asio::ip::tcp::endpoint& at, const std::filesystem::path& 
   edge.limits.connections_max = connections_max();
   std::unique_ptr<http::io_thread> thread;
   try {
+    http::require_free(at);
     thread = std::make_unique<http::io_thread>(edge, at);
   } catch (const boost::system::system_error& e) {
-    std::fprintf(stderr, "sandbox-provider: can not listen: %s\n", e.code().message().c_str());
+    std::fprintf(stderr, "sandbox-provider: can not listen on %s:%u: %s\n", at.address().to_string().c_str(),
+                 at.port(), e.code().message().c_str());
     return 1;
   }
   sandbox::ledger books;
@@ -95,5 +97,8 @@ int main(int argc, char** argv) {
     return serve(endpoint_from(listen), data);
   } catch (const CLI::ParseError& e) {
     return app.exit(e);
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "sandbox-provider: %s\n", e.what());
+    return 1;
   }
 }

@@ -83,7 +83,7 @@ public:
     measured_until_ = settings_.length.count() > 0 ? measured_from_ + settings_.length : time_point::max();
     next_sweep_ = now + sweep_every;
     if (plan_)
-      arrivals_.emplace(*plan_, measured_from_);
+      arrivals_.emplace(*plan_, now); // the warm-up included
     for (auto i = static_cast<lane_number>(lanes_.size()); i-- > 0;)
       idle_.push_back(i);
     auto cpu_before = thread_cpu_seconds();

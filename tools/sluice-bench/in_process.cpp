@@ -2,6 +2,7 @@
 
 #include "actors/entity_shell.hpp"
 #include "codec/message.hpp"
+#include "node/node.hpp"
 #include "sluice-bench/setup.hpp"
 #include "sluice-bench/visitor.hpp"
 

@@ -1,7 +1,10 @@
 // A node inside this very process: commands go through its router, without HTTP.
 #pragma once
 
-#include "node/node.hpp"
+#include "actors/router.hpp"
+#include "domain/messages.hpp"
+#include "domain/replies.hpp"
+#include "http/read_models.hpp"
 #include "sluice-bench/histogram.hpp"
 #include "sluice-bench/plain_client.hpp"
 
@@ -13,6 +16,10 @@
 #include <mutex>
 #include <string>
 #include <vector>
+
+namespace sluice::node {
+class node;
+} // namespace sluice::node
 
 namespace sluice::bench {
 

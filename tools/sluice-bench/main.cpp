@@ -29,6 +29,11 @@ int main(int argc, char** argv) {
   chosen_run chosen;
   add_join(app, chosen);
   add_hold(app, chosen);
+  add_poll(app, chosen);
+  add_journey(app, chosen);
+  add_sellout(app, chosen);
+  add_profile(app, chosen);
+  add_in_process(app, chosen);
   add_yardstick(app, chosen);
   add_compare(app, chosen);
   try {

@@ -4,19 +4,23 @@
 
 namespace sluice::bench {
 
+void add_run_options(CLI::App& app, options& o) {
+  app.add_option("--node", o.node_program, "program of the node; default: sluiced beside this one");
+  app.add_option("--provider", o.provider_program,
+                 "program of the payment provider; default: sandbox-provider beside this one");
+  app.add_option("--node-option", o.node_words, "a further word for the command line of a node that is started, such as --workers=2")
+      ->allow_extra_args(false);
+  app.add_option("--folder", o.folder, "where temporary folders are made: a disk whose syncs are to be measured");
+  app.add_flag("--keep-folder", o.keep_folder, "leave the temporary folder behind");
+  app.add_option("--json", o.json_file, "write all figures to this file as JSON; - for standard output");
+}
+
 void add_node_options(CLI::App& app, options& o) {
   auto* url = app.add_option("--url", o.url, "the node to measure")->capture_default_str();
   app.add_flag("--start", o.start, "start a node of its own in a temporary folder, and stop it at the end")
       ->excludes(url);
   app.add_option("--admin-key-file", o.admin_key_file, "with --url: admin.key in the node's data folder");
-  app.add_option("--node", o.node_program, "with --start: the program; default: sluiced beside this one");
-  app.add_option("--provider", o.provider_program,
-                 "with --start: the payment provider; default: sandbox-provider beside this one");
-  app.add_option("--node-option", o.node_words, "with --start: a further word for the node, such as --workers=2")
-      ->allow_extra_args(false);
-  app.add_option("--folder", o.folder, "where temporary folders are made: a disk whose syncs are to be measured");
-  app.add_flag("--keep-folder", o.keep_folder, "leave the temporary folder behind");
-  app.add_option("--json", o.json_file, "write all figures to this file as JSON; - for standard output");
+  add_run_options(app, o);
 }
 
 void add_load_options(CLI::App& app, options& o) {

@@ -45,6 +45,8 @@ struct options {
 
 /// Options about the node: --url, --start, … and --json.
 void add_node_options(CLI::App& app, options& o);
+/// Options of runs that need no node beside: --folder, --json, ….
+void add_run_options(CLI::App& app, options& o);
 /// Options about the load: --connections, --rate, …
 void add_load_options(CLI::App& app, options& o);
 

@@ -21,11 +21,8 @@ stage_settings settings_for(const options& o, const target& to) {
   s.threads = o.threads;
   s.warm_up = o.warm_up_length();
   s.length = o.length();
-  if (o.rate > 0) {
-    s.plan = schedule::constant(o.rate, s.length);
-    // Arrivals begin with the measured time; a few before that open the caches.
-    s.warm_up = {};
-  }
+  if (o.rate > 0)
+    s.plan = schedule::constant(o.rate, s.warm_up + s.length);
   return s;
 }
 
@@ -71,12 +68,19 @@ event_wish open_house() {
 
 std::vector<token_holder> collect_tokens(node_under_test& node, const std::vector<std::string>& events,
                                          visit_goal until, std::uint64_t users) {
+  return collect_tokens(node, events, until, users, fresh_name("s") + "-", 1);
+}
+
+std::vector<token_holder> collect_tokens(node_under_test& node, const std::vector<std::string>& events,
+                                         visit_goal until, std::uint64_t users, const std::string& prefix,
+                                         std::uint64_t stride) {
   std::atomic<std::uint64_t> next{0};
   visit_plan plan;
   plan.host = node.to().host;
   plan.events = events;
   plan.until = until;
-  plan.user_prefix = fresh_name("s") + "-";
+  plan.user_prefix = prefix;
+  plan.stride = stride;
   plan.next_user = &next;
   plan.users_max = users;
   plan.poll_at_most = std::chrono::milliseconds{20};

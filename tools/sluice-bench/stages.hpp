@@ -32,12 +32,26 @@ event_wish open_house();
 /// Makes `users` join (and claim, for admission tokens), and gives their tokens. Throws if one of them fails.
 std::vector<token_holder> collect_tokens(node_under_test& node, const std::vector<std::string>& events,
                                          visit_goal until, std::uint64_t users);
+/// The same for users of a line that was filled before: those numbered 0, stride, 2 × stride, ….
+std::vector<token_holder> collect_tokens(node_under_test& node, const std::vector<std::string>& events,
+                                         visit_goal until, std::uint64_t users, const std::string& prefix,
+                                         std::uint64_t stride);
 
 // ---- one stage each, on events of its own ----
 
 stage_report join_stage(node_under_test& node, const options& o, const std::string& name);
 /// `seats` 0: places of an area.
 stage_report hold_stage(node_under_test& node, const options& o, const std::string& name, std::uint64_t seats = 0);
+
+struct journey_wish {
+  std::uint64_t seats = 0; // 0: places of an area
+  bool free_of_charge = false;
+  nanoseconds think{};
+  std::uint32_t events = 1;
+};
+
+stage_report journey_stage(node_under_test& node, const stage_settings& s, const journey_wish& w,
+                           const std::string& name);
 
 /// An event hall of at least that many seats, in blocks of up to 1 000.
 void set_seats(event_wish& wish, std::uint64_t seats);

@@ -59,7 +59,7 @@ step visitor::begin(lane_number lane, time_point) {
   if (plan_.users_max != 0 && number >= plan_.users_max)
     return step::retire();
   auto& g = at(lane);
-  g.user = user_name(plan_.user_prefix, number);
+  g.user = user_name(plan_.user_prefix, number * plan_.stride);
   g.event = static_cast<std::uint32_t>(number % plan_.events.size());
   g.attempt = 0;
   g.again = false;
@@ -186,6 +186,8 @@ step visitor::answered(lane_number lane, const answer& a, time_point now) {
 }
 
 step visitor::ticket_told(guest& g, lane_number lane, const answer& a, time_point now) {
+  if (a.status == 409 && text_field(a.body, "code") == "SOLD_OUT")
+    return step::retire();
   if (a.status != 200 && a.status != 202)
     return give_up(lane);
   if (g.doing == act::join) {

@@ -68,6 +68,7 @@ struct visit_plan {
   std::string user_prefix;
   std::atomic<std::uint64_t>* next_user = nullptr; // shared by all threads
   std::uint64_t users_max = 0;                     // 0: no end
+  std::uint64_t stride = 1;                        // between one user's number and the next one's
   nanoseconds think{};                             // on average, before each request after the first
   nanoseconds poll_at_most = std::chrono::seconds{1};
   bool persistent = false;                         // sends a request again when its answer was lost

@@ -76,8 +76,10 @@ found_key find_admin_key(const settings& s, const node_address& node, const fs::
   constexpr const char* name_one = "name one with --key-file, SLUICE_ADMIN_KEY or SLUICE_ADMIN_KEY_FILE";
   if (!node.is_loopback())
     return {{}, std::string{name_one} + " (a key found here is not sent to another machine unasked)"};
-  std::vector<fs::path> found;
   std::error_code ec;
+  if (fs::is_regular_file(folder / "var" / "admin.key", ec))
+    return {read_key(folder / "var" / "admin.key"), {}};
+  std::vector<fs::path> found;
   for (const auto& entry : fs::directory_iterator{folder / "var", ec})
     if (fs::is_regular_file(entry.path() / "admin.key", ec))
       found.push_back(fs::path{"var"} / entry.path().filename() / "admin.key");

@@ -27,8 +27,8 @@ struct found_key {
   std::string note;
 };
 
-/// The key from --key-file, SLUICE_ADMIN_KEY, SLUICE_ADMIN_KEY_FILE, or the only admin.key in var/*/ below `folder`, the
-/// latter for a node on this machine only. Never from the command line, where others could read it.
+/// The key from --key-file, SLUICE_ADMIN_KEY, SLUICE_ADMIN_KEY_FILE, or below `folder` var/admin.key or else the only
+/// var/*/admin.key, these two for a node on this machine only. Never from the command line, where others could read it.
 found_key find_admin_key(const settings& s, const node_address& node, const std::filesystem::path& folder);
 
 /// Percent-encodes everything but the unreserved characters.

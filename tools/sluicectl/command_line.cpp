@@ -19,7 +19,7 @@ namespace {
 
 constexpr const char* about = "sluicectl: sets events up, runs them, and looks inside a node of Sluice.";
 constexpr const char* footer = R"(The key of the admin API comes from --key-file FILE, else SLUICE_ADMIN_KEY, else the file SLUICE_ADMIN_KEY_FILE names,
-else var/*/admin.key below the current folder if there is exactly one and the node is on this machine.
+else var/admin.key below the current folder, else the only var/*/admin.key; these two only for a node on this machine.
 
 Exit codes: 0 done; 1 refused by the node or by a check, the message says why; 2 the command line is wrong;
 3 no node can be reached; 4 the node is not ready, or did not answer in time: try again.
@@ -229,6 +229,10 @@ exit_code run_command_line(int argc, const char* const* argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
     // CLI11 has a code per kind of mistake; ours are few and documented. Help is no mistake.
+    if (auto words = app.remaining(true); !words.empty() && e.get_exit_code() != 0) {
+      std::cerr << "'" << printable(words.front()) << "' is not known here\nRun with --help for more information.\n";
+      return exit_code::usage;
+    }
     return app.exit(e, std::cout, std::cerr) == 0 ? exit_code::ok : exit_code::usage;
   }
   try {

@@ -182,10 +182,10 @@ void write_pretty(const codec::document& d, std::string& out, std::size_t depth)
     for (std::size_t i = 0; i < count; ++i) {
       line(depth + 1);
       if (!is_list) {
-        codec::append_json(out, d.fields[i].first);
+        codec::append_json(out, d.fields[i].name);
         out += ": ";
       }
-      write_pretty(is_list ? d.items[i] : d.fields[i].second, out, depth + 1);
+      write_pretty(is_list ? d.items[i] : d.fields[i].value, out, depth + 1);
       if (i + 1 < count)
         out += ',';
     }

@@ -188,9 +188,9 @@ private:
       return parent.at->items.emplace_back();
     if (!parent.key)
       stop(mark, "a key must be text");
-    auto& field = parent.at->fields.emplace_back(std::move(*parent.key), document{});
+    parent.at->fields.push_back({std::move(*parent.key), {}});
     parent.key.reset();
-    return field.second;
+    return parent.at->fields.back().value;
   }
 
   void add(const YAML::Mark& mark, YAML::anchor_t anchor, document d) {

@@ -55,7 +55,7 @@ function show() {
     signal: leaving.signal,
     go: show,
     title: (text) => (document.title = `${text} · Sluice`),
-    reload: () => ((shown = ''), show()),
+    step: showSteps,
   };
   if (!first) {
     scrollTo(0, 0);

@@ -71,13 +71,15 @@ const phases = {
   PREQUEUE: ['Opens soon', 'People gather; nobody is let in yet.'],
   OPEN: ['On sale', 'There is no line at the moment.'],
   QUEUEING: ['On sale', 'People are let in one after the other.'],
-  PAUSED: ['Paused', 'The sale is paused. Nobody is let in for now, and you keep your place.'],
+  PAUSED: ['Paused', 'The sale is paused. Nobody is let in for now, and you keep your place.', 'Nobody is let in for now. You may join the line already.'],
   DRAINING: ['Last call', 'The line takes nobody new; those in it are still served.'],
-  SOLD_OUT: ['Sold out', 'Everything is sold or being paid for. If something comes back, the line moves on, and you keep your place.'],
+  SOLD_OUT: ['Sold out', 'Everything is sold or being paid for. If something comes back, the line moves on, and you keep your place.',
+    'Everything is sold or being paid for. Places come back when somebody cancels: look again later.'],
   CLOSED: ['Closed', 'The sale has ended. Nobody else is let in.'],
 };
 
+/// `text` is for those in the line, `outside` for those in front of it.
 export function phase(word) {
-  const [name, text] = phases[word] ?? [word, ''];
-  return { name, text, open: word === 'OPEN' || word === 'QUEUEING' };
+  const [name, text, outside] = phases[word] ?? [word, ''];
+  return { name, text, outside: outside ?? text, open: word === 'OPEN' || word === 'QUEUEING' };
 }

@@ -39,7 +39,8 @@ export async function showReservation(root, { id, token, signal, title, actions,
   const heading = el('h2', {});
   const text = el('p', { class: 'lead' });
   const wait = el('progress', { 'aria-label': 'Payment under way' });
-  const number = el('p', { class: 'number' }, el('span', { class: 'muted small', text: 'Reservation number' }), el('code', { text: r.reservationId }));
+  const number = el('p', { class: 'reservation-number' }, el('span', { class: 'muted small', text: 'Reservation number' }),
+    el('code', {}, r.reservationId.match(/.{1,4}/g).map((four) => el('span', { text: four }))));
   const buttons = el('div', { class: 'actions' });
   const state = el('section', { class: 'card state-card' }, mark, heading, text, wait, number, box.node, buttons);
   const order = el('section', { class: 'card' }, el('h2', { text: 'What you booked' }), orderTable(r, event));

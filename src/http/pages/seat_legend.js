@@ -9,11 +9,11 @@ const sign = (look, category) =>
   svg('svg', { class: 'sign', viewBox: '-5 -5 10 10', width: 18, height: 18, 'aria-hidden': 'true' },
     svg('path', { class: `seat ${look} c${category % 6}`, d: seatPath(look, category), 'fill-rule': 'evenodd' }));
 
-export function legend(event, used) {
+export function legend(event, used, own) {
   const list = event.categories.map((c, i) => [c, i]).filter(([c]) => used.has(c.id));
   return el('ul', { class: 'legend', 'aria-label': 'What the signs mean' },
     list.map(([c, i]) => el('li', {}, sign('free', i), `${c.name} ${money(c.price, event.currency)}`)),
-    ['chosen', 'held', 'sold'].map((look) => el('li', {}, sign(look, list[0]?.[1] ?? 0), looks[look])));
+    ['chosen', ...(own ? ['own'] : []), 'held', 'sold'].map((look) => el('li', {}, sign(look, list[0]?.[1] ?? 0), looks[look])));
 }
 
 /// Where somebody sits: the blocks of an order with its seats marked.

@@ -70,6 +70,16 @@ export class SeatMap {
     const size = Math.min(largest, Math.max(least, this.node.clientWidth / (width / cell)));
     this.svg.setAttribute('width', (width / cell) * size);
     this.svg.setAttribute('height', (height / cell) * size);
+    if (this.fitted) return;
+    this.fitted = true;
+    this.node.scrollLeft = (this.node.scrollWidth - this.node.clientWidth) / 2;
+  }
+
+  reveal(id) {
+    const path = this.paths.get(id)?.path;
+    if (!path) return;
+    const [seat, box] = [path.getBoundingClientRect(), this.node.getBoundingClientRect()];
+    this.node.scrollLeft += seat.left - box.left - box.width / 2;
   }
 
   paint(id) {

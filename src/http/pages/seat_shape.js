@@ -19,7 +19,7 @@ const shapes = [
 export const shapeNames = ['circle', 'square', 'diamond', 'hexagon', 'triangle', 'pentagon'];
 export const shapeOf = (category) => category % shapes.length;
 
-const cross = 'M-2.4 -1.6L-1.6 -2.4L0 -0.8L1.6 -2.4L2.4 -1.6L0.8 0L2.4 1.6L1.6 2.4L0 0.8L-1.6 2.4L-2.4 1.6L-0.8 0Z';
+const cross = 'M-3 -2L-2 -3L0 -1L2 -3L3 -2L1 0L3 2L2 3L0 1L-2 3L-3 2L-1 0Z';
 const check = 'M-2.6 0.1L-1.7 -0.8L-0.6 0.400L1.9 -2.100L2.8 -1.2L-0.6 2.2Z';
 
 /// The path of a seat within a box of 10 by 10 around the origin; drawn with the even-odd rule.

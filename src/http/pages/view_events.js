@@ -17,7 +17,7 @@ function card(event) {
   const bar = meter(`Share of ${event.name} still available`, 0, event.capacity);
   const link = el('a', { href: `#/event/${encodeURIComponent(event.id)}`, text: event.name });
   const node = el('li', { class: 'event card' },
-    el('div', { class: 'day', 'aria-hidden': 'true' }, el('span', { class: 'month', text: month(event) }), el('span', { class: 'number', text: day(event) })),
+    el('div', { class: 'day', 'aria-hidden': 'true' }, el('span', { class: 'month', text: month(event) }), el('span', { class: 'of-month', text: day(event) })),
     el('div', { class: 'body' },
       el('h2', {}, link),
       el('p', { class: 'muted', text: [event.venue, `${date(event)}, ${clock(event)}`].filter(Boolean).join(' · ') }),

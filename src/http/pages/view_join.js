@@ -78,8 +78,8 @@ export async function mount(root, { id, signal, go, title }) {
   const refresh = async () => {
     const [s, a] = await Promise.all([api.status(id, { signal, tries: 2 }), api.availability(id, { signal, tries: 2 })]);
     const p = phase(s.phase);
-    const waiting = s.waitingUsers ? `${count(s.waitingUsers)} ${s.waitingUsers === 1 ? 'person waits' : 'people wait'} in front of you.` : p.text;
-    setText(state, p.open ? waiting : `${p.name}. ${p.text}`);
+    const waiting = s.waitingUsers ? `${count(s.waitingUsers)} ${s.waitingUsers === 1 ? 'person waits' : 'people wait'} in front of you.` : p.outside;
+    setText(state, p.open ? waiting : `${p.name}. ${p.outside}`);
     state.className = `state phase-${s.phase.toLowerCase()}`;
     const shut = ['SCHEDULED', 'CLOSED', 'SOLD_OUT'].includes(s.phase);
     form.hidden = shut;

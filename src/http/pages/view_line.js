@@ -38,10 +38,12 @@ export async function mount(root, context) {
   const enter = button('Go in now', () => claim(), { class: 'main' });
   const left = timer('Your turn waits for', signal, () => claim());
   const turn = el('section', { class: 'card turn', hidden: true },
-    el('h2', { text: 'It is your turn' }), left.node, enter,
+    left.node, enter,
     el('p', { class: 'muted small', text: 'You are taken in by yourself while this page is in front of you.' }));
   const over = el('section', { class: 'card notice', hidden: true });
-  root.append(eventHead(event, 'You are in line'), note.node, box.node, waiting, turn, over);
+  const head = eventHead(event, 'You are in line');
+  const heading = head.querySelector('h1');
+  root.append(head, note.node, box.node, waiting, turn, over);
 
   let seen = {};
   let spoke = 0;
@@ -52,14 +54,16 @@ export async function mount(root, context) {
   function end(state, phaseWord) {
     following.abort();
     const closed = phaseWord === 'CLOSED';
-    const [heading, text] = closed ? ['The sale has ended', 'Nobody else is let in.'] : ends[state] ?? ends.EXPIRED;
+    const [what, text] = closed ? ['The sale has ended', 'Nobody else is let in.'] : ends[state] ?? ends.EXPIRED;
     waiting.hidden = turn.hidden = true;
     over.hidden = false;
-    over.replaceChildren(el('h2', { text: heading }), el('p', { text }),
+    setText(heading, what);
+    title(what);
+    over.replaceChildren(el('p', { text }),
       el('p', { class: 'actions' },
         closed ? null : button('Join again', () => (store.restart(id), go()), { class: 'main' }),
         el('a', { class: 'button', href: '#/', on: { click: () => store.restart(id) }, text: 'All events' })));
-    say(heading, true);
+    say(what, true);
   }
 
   function show(v) {
@@ -70,6 +74,7 @@ export async function mount(root, context) {
     const called = v.state === 'ADMITTED' || v.state === 'ACTIVE';
     waiting.hidden = called;
     turn.hidden = !called;
+    setText(heading, called ? 'It is your turn' : 'You are in line');
     if (called) return callIn(v);
     const known = store.journey(id);
     const most = Math.max(known.ahead ?? 0, v.usersAhead);

@@ -3,7 +3,7 @@ import { button, el } from './dom.js';
 import { showReservation } from './reservation_card.js';
 import * as store from './store.js';
 
-export async function mount(root, { id, signal, go, title }) {
+export async function mount(root, { id, signal, go, title, step }) {
   const own = store.journey(id);
   const again = () => {
     store.restart(id);
@@ -16,6 +16,7 @@ export async function mount(root, { id, signal, go, title }) {
   await showReservation(root, {
     id: own.reservation, token: own.token, signal, title,
     onState: (r, event) => {
+      step(['PAYING', 'FAILED'].includes(r.state) ? 'checkout' : 'receipt');
       if (r.state !== 'CONFIRMED') return;
       store.update(id, { choice: undefined });
       store.keepBooking({ id: r.reservationId, name: event.name, token: own.token, amount: r.amount, currency: r.currency, at: r.createdAt });

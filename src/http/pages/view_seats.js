@@ -88,7 +88,7 @@ export async function mount(root, context) {
       el('div', { class: 'panel-head' }, el('h2', { text: block.name }),
         el('div', { class: 'together' }, many, button('Find side by side', () => findTogether(Number(many.value)), { class: 'quiet' }))),
       el('p', { class: 'front', text: 'Front', 'aria-hidden': 'true' }), map.node, inspector,
-      legend(event, new Set(block.seats.map((s) => s.category))));
+      legend(event, new Set(block.seats.map((s) => s.category)), own.size > 0));
     panel.setAttribute('aria-busy', 'false');
     if (speak) say(`${block.name}, ${block.available} seats free`);
   }
@@ -99,6 +99,7 @@ export async function mount(root, context) {
     const found = together(rowsOf(open.seats), n, (seat) => look(seat) === 'free');
     if (!found) return box.show({ text: `There are no ${n} free seats side by side in ${open.name}.`, next: 'Look in another block.' });
     found.forEach((seat) => choice.add({ ...seat, block: open.id, price: category(seat)?.price ?? 0 }));
+    map.reveal(found[0].id);
     say(choice.summary());
   }
 
@@ -148,21 +149,20 @@ export async function mount(root, context) {
   }
 
   root.append(
-    el('div', { class: 'head-row' }, eventHead(event, 'Choose your places'), visit.node), note.node, box.node,
+    el('div', { class: 'head-row' }, eventHead(event, 'Choose your places'),
+      el('div', { class: 'visit' }, visit.node, button('Leave', finish, { class: 'quiet', 'aria-label': 'Leave without booking' }))), note.node, box.node,
     el('div', { class: 'choosing' },
       el('div', { class: 'places' },
         event.blocks.length ? el('section', { class: 'card', 'aria-label': 'Seats' }, blocks.node, panel) : null,
         areas.node),
-      el('aside', { class: 'card basket', 'aria-label': 'Your choice' }, choice.node, hold,
-        button('Leave without booking', finish, { class: 'quiet small' }))));
+      el('aside', { class: 'card basket', 'aria-label': 'Your choice' }, choice.node, hold)));
   visit.until(admission.expiresAt);
   areas.sync(choice);
 
-  await stock.start();
-  api.reservations(admission.token, { signal, tries: 1 }).then((all) => {
+  const reservations = api.reservations(admission.token, { signal, tries: 2 }).then((all) => {
     for (const r of all) if (['CONFIRMED', 'PAYING'].includes(r.state)) r.seats.forEach((s) => own.add(s.id));
-    map?.paintAll();
   }).catch((problem) => !signal.aborted && endsVisit(problem) && gone(problem));
+  await Promise.all([stock.start(), reservations]);
   const first = event.blocks.find((b) => b.id === store.journey(id).block) ??
     event.blocks.find((b) => stock.places.get(b.id)?.available) ?? event.blocks[0];
   if (first) await openBlock(first.id, false);

@@ -1,0 +1,174 @@
+"""The operator's calls and the node's own, and that every route of the contract is there and described."""
+import contract
+from contract import ContractCase
+from harness import definition, main, wait_for
+
+# The contract's routes that work on one node, by heart: neither from the code nor from its own specification.
+ROUTES = """
+POST /api/v1/events/{event}/queue
+GET /api/v1/events/{event}/queue
+DELETE /api/v1/events/{event}/queue
+GET /api/v1/events/{event}/queue/stream
+POST /api/v1/events/{event}/queue/admission
+POST /api/v1/events/{event}/queue/complete
+GET /api/v1/events/{event}/status
+GET /api/v1/events/{event}/status/stream
+GET /api/v1/events
+GET /api/v1/events/{event}
+GET /api/v1/events/{event}/availability
+GET /api/v1/events/{event}/blocks/{block}
+GET /api/v1/events/{event}/seats/stream
+POST /api/v1/events/{event}/holds
+GET /api/v1/events/{event}/holds/{hold}
+POST /api/v1/events/{event}/holds/{hold}/extend
+DELETE /api/v1/events/{event}/holds/{hold}
+POST /api/v1/events/{event}/holds/{hold}/payment
+GET /api/v1/reservations
+GET /api/v1/reservations/{reservation}
+GET /api/v1/reservations/{reservation}/stream
+DELETE /api/v1/reservations/{reservation}
+GET /api/v1/concerts/ranking
+GET /api/v1/concerts/{date}/ranking
+PUT /admin/v1/events/{event}
+GET /admin/v1/events/{event}
+DELETE /admin/v1/events/{event}
+POST /admin/v1/events/{event}/plan
+POST /admin/v1/events/{event}/actions/{action}
+PATCH /admin/v1/events/{event}/admission
+GET /admin/v1/events/{event}/stats
+GET /admin/v1/events/{event}/audit
+GET /admin/v1/events/{event}/verify
+GET /admin/v1/cluster
+GET /admin/v1/keys
+POST /admin/v1/keys
+GET /healthz
+GET /readyz
+GET /metrics
+GET /openapi.json
+GET /.well-known/jwks.json
+GET /
+"""
+
+STATS = {"phase": contract.PHASE, "waitingUsers": contract.is_count, "activeUsers": contract.is_count,
+         "usersPerMinute": contract.is_count, "maxActiveUsers": contract.is_count, "sold": contract.is_count,
+         "revenue": contract.is_number, "asOf": contract.is_time, "version": contract.is_count, **contract.COUNTS}
+VERIFIED = {"ok": contract.is_flag, **contract.COUNTS, "oversold": contract.is_count, "mismatches": []}
+
+
+class Operator(ContractCase):
+    def test_apply_is_declarative(self):
+        http, path = self.node.client(self.node.key), "/admin/v1/events/show"
+        event = definition("show")
+        self.assertEqual(http.request("PUT", path, event).status, 201)
+        again = http.request("PUT", path, event)
+        self.assertEqual((again.status, again.json["changed"]), (200, False))
+        file = http.get(path)
+        self.assertEqual(file.status, 200)
+        self.assertEqual(http.request("PUT", path, file.json).json["changed"], False)  # what it shows may be applied
+        event["name"] = "Another"
+        plan = http.post(path + "/plan", event)
+        self.assertEqual((plan.status, [c["pointer"] for c in plan.json["changes"]]), (200, ["/name"]), plan)
+        self.assertEqual(http.get(path).json["name"], "Show")  # a plan changes nothing
+        self.assertEqual(http.request("PUT", path, event).json["changed"], True)
+
+    def test_mistakes_in_a_file_are_all_named_and_nothing_is_applied(self):
+        event = definition("wrong", limitPerUser=0, currency="euro")
+        event["categories"][0]["price"] = -1
+        answer = self.node.client(self.node.key).request("PUT", "/admin/v1/events/wrong", event)
+        told = self.assert_problem(answer, 422, answer.json["code"])
+        self.assertIn("/categories/0/price", [e["pointer"] for e in told["errors"]])
+        self.assert_problem(self.node.client().get("/api/v1/events/wrong"), 404, "EVENT_UNKNOWN")
+        other = self.node.client(self.node.key).request("PUT", "/admin/v1/events/else", definition("wrong"))
+        self.assert_problem(other, 422, "DEFINITION_INVALID")
+
+    def test_actions_admission_and_audit(self):
+        node = self.node
+        node.put_event(definition("acts"))
+        http, path = node.client(node.key), "/admin/v1/events/acts"
+        for action, body in (("pause", {}), ("resume", {}), ("message", {"message": "Doors at seven"}), ("close", {}),
+                             ("open", {})):
+            self.assertEqual(http.post(f"{path}/actions/{action}", body).status, 204, action)
+        self.assertEqual(http.get("/api/v1/events/acts/status").json["message"], "Doors at seven")
+        self.assert_problem(http.post(path + "/actions/dance", {}), 404, "NOT_FOUND")
+        changed = http.request("PATCH", path + "/admission", {"usersPerMinute": 60, "maxActiveUsers": 7})
+        self.assertEqual(changed.status, 200, changed)
+        seen = wait_for(lambda: (s := http.get("/api/v1/events/acts/status").json) and s["usersPerMinute"] == 60 and s, 5)
+        self.assert_shape(seen, contract.STATUS)
+        self.assert_problem(http.request("PATCH", path + "/admission", {"usersPerMinute": 0}), 422, "BAD_VALUE")
+        records = wait_for(lambda: (r := http.get(path + "/audit").json["records"]) and len(r) >= 7 and r, 5)
+        self.assertEqual([r["what"] for r in records],
+                         ["defined", "pause", "resume", "message", "close", "open", "admission"])
+        self.assertTrue(all(contract.is_time(r["at"]) and r["by"] for r in records), records)
+
+    def test_stats_and_verify(self):
+        self.node.put_event(definition("figures"))
+        self.customer("figures").enter().buy("A-1-1")
+        stats = wait_for(lambda: (s := self.node.stats("figures"))["sold"] == 1 and s, 5)
+        self.assert_shape(stats, STATS)
+        self.assertEqual(stats["revenue"], 5000)
+        self.assert_shape(self.assert_adds_up(self.node, "figures"), VERIFIED)
+
+    def test_delete(self):
+        node = self.node
+        node.put_event(definition("gone"))
+        c = self.customer("gone").enter()
+        hold = c.hold("A-1-1")
+        http, path = node.client(node.key), "/admin/v1/events/gone"
+        self.assert_problem(http.delete(path), 409, "EVENT_IN_SALE")
+        reservation = c.pay(hold)
+        c.await_state(reservation, "CONFIRMED")
+        self.assert_problem(http.delete(path), 409, "EVENT_IN_SALE")
+        self.assertEqual(http.delete(path + "?force=true").status, 204)
+        wait_for(lambda: http.get("/api/v1/events/gone").status == 404, 5)
+        node.put_event(definition("gone"))  # the same name again is another event: tokens of the first are refused
+        self.assert_problem(c.http.get(c.base + "/queue", c.token), 401, "TOKEN_INVALID")
+
+    def test_cluster_and_keys(self):
+        told = self.node.admin("GET", "/cluster")
+        self.assertEqual(len(told["partitions"]), 4)
+        made = self.node.admin("POST", "/keys", {"name": "box-office", "role": "viewer"})
+        self.assertTrue(made["key"])
+        listed = self.node.admin("GET", "/keys")
+        self.assertIn({"name": "box-office", "role": "viewer"}, listed["keys"])
+        self.assertNotIn(made["key"], str(listed))
+        self.node.admin("DELETE", "/keys/box-office")
+        answer = self.node.client(made["key"]).get("/admin/v1/cluster")
+        wait_for(lambda: self.node.client(made["key"]).get("/admin/v1/cluster").status == 401, 5, "the key is gone")
+        self.assertIn(answer.status, (200, 401))
+
+
+class Described(ContractCase):
+    def test_every_route_of_the_contract_is_in_the_specification(self):
+        spec = self.node.client().get("/openapi.json").json
+        self.assertTrue(spec["openapi"].startswith("3."))
+        told = {f"{method.upper()} {path}" for path, item in spec["paths"].items() for method in item}
+        missing = [r for r in ROUTES.strip().splitlines() if r not in told]
+        self.assertEqual(missing, [])
+
+    def test_every_route_of_the_contract_is_served(self):
+        http = self.node.client()
+        for route in ROUTES.strip().splitlines():
+            method, path = route.split()
+            for name in ("{event}", "{block}", "{hold}", "{reservation}", "{date}", "{action}"):
+                path = path.replace(name, "none")
+            with self.subTest(route=route):
+                answer = http.request(method, path)
+                self.assertNotEqual(answer.status, 405, answer)
+                if answer.status == 404:
+                    self.assertNotIn("nothing at this path", answer.json["detail"])
+
+    def test_the_node(self):
+        http = self.node.client()
+        self.assertEqual(http.get("/healthz").status, 200)
+        self.assertEqual(http.get("/readyz").json, {"ready": True, "reasons": []})
+        metrics = http.get("/metrics")
+        self.assertTrue(metrics.headers["Content-Type"].startswith("text/plain"))
+        for line in metrics.body.decode().splitlines():
+            self.assertRegex(line, r"^(# (HELP|TYPE) \S+ .+|[a-z_]+(\{[^}]*\})? [0-9.e+-]+|[a-z_]+(\{.*le=.*\})? \S+)$")
+        page = http.get("/")
+        self.assertEqual(page.status, 200)
+        self.assertIn("default-src 'none'", page.headers["Content-Security-Policy"])
+
+
+if __name__ == "__main__":
+    main()
