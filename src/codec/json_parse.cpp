@@ -3,6 +3,7 @@
 
 #include <boost/json/basic_parser_impl.hpp>
 
+#include <cmath>
 #include <limits>
 
 namespace sluice::codec {
@@ -124,7 +125,9 @@ struct tree_builder {
   // Beyond int64: no field of ours is that large, so it is kept as a number that fits no integer field.
   bool on_uint64(std::uint64_t, json::string_view part, json::error_code& ec) { return on_real(part, ec); }
 
-  bool on_double(double, json::string_view part, json::error_code& ec) { return on_real(part, ec); }
+  bool on_double(double value, json::string_view part, json::error_code& ec) {
+    return std::isfinite(value) ? on_real(part, ec) : refuse("a number is out of range", ec);
+  }
 
   bool on_real(json::string_view part, json::error_code& ec) {
     text.append(part.data(), part.size());

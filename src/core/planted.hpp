@@ -25,6 +25,8 @@ enum class planted : std::uint8_t {
   limit_forgets_paid, // seats already paid for do not count for the limit
   sale_never_closes,  // blocks do not hear that the sale closed
   area_oversells,     // one place more than there is
+  extends_lapsed,     // a session extends what its blocks let go in the same entry (found by simulation)
+  removes_at_once,    // an event ends before the rest of its entry (found by simulation)
   // idempotency
   forgets_key,        // the key of a hold is not remembered
   any_request,        // a key answers any request
@@ -65,7 +67,8 @@ inline constexpr planted_name planted_names[] = {
     SLUICE_PLANTED(refills_bucket),    SLUICE_PLANTED(second_ticket),      SLUICE_PLANTED(late_claim),
     SLUICE_PLANTED(lost_pulse),        SLUICE_PLANTED(no_lapse_first),     SLUICE_PLANTED(pinned_lapses),
     SLUICE_PLANTED(releases_one_part), SLUICE_PLANTED(limit_forgets_paid), SLUICE_PLANTED(sale_never_closes),
-    SLUICE_PLANTED(area_oversells),    SLUICE_PLANTED(forgets_key),        SLUICE_PLANTED(any_request),
+    SLUICE_PLANTED(area_oversells),    SLUICE_PLANTED(extends_lapsed),     SLUICE_PLANTED(removes_at_once),
+    SLUICE_PLANTED(forgets_key),        SLUICE_PLANTED(any_request),
     SLUICE_PLANTED(extends_again),     SLUICE_PLANTED(capture_first),      SLUICE_PLANTED(guesses_outcome),
     SLUICE_PLANTED(no_void),           SLUICE_PLANTED(confirms_unpaid),    SLUICE_PLANTED(keeps_sold),
     SLUICE_PLANTED(removes_in_payment), SLUICE_PLANTED(lost_note),         SLUICE_PLANTED(repeated_note),

@@ -212,7 +212,7 @@ void event::on(const moment& at, const control_event& c, effects& out) {
 /// The group ends with the entry. Were it removed at once, a command behind it would found the event anew beside blocks
 /// that still know the old one, and a refund that begins in this very entry would be forgotten.
 void event::on(const moment&, const put_off_removal& t, effects& out) {
-  if (t.steps == 0)
+  if (t.steps == 0 || is_planted(planted::removes_at_once))
     return remove(t.wish, out);
   out.push_back(tell{entity_ref::of_event(number_), put_off_removal{t.wish, t.steps - 1}});
 }

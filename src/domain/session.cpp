@@ -31,7 +31,8 @@ std::uint32_t reservation::count() const {
 void session::begin(const moment& at, effects& out) {
   // The blocks lapse their parts at this very log time, before any message: the same rule decides here, so that no
   // command finds a hold in the session that its blocks no longer have.
-  lapse_due(at.now.log, out);
+  if (!is_planted(planted::extends_lapsed))
+    lapse_due(at.now.log, out);
   for (auto& [id, r] : state_.reservations) {
     auto& pay = r.pay;
     if (!pay.step)

@@ -112,7 +112,8 @@ void io_thread::on_accept(const boost::system::error_code& ec, tcp_socket socket
   ++shared_.figures.connections_total;
   auto address = peer.address().to_string();
   bool counted = !peer.address().is_loopback();
-  if (shared_.figures.connections >= shared_.limits.connections_max ||
+  // A stream was a connection once, and still is a descriptor.
+  if (shared_.figures.connections + shared_.figures.streams >= shared_.limits.connections_max ||
       (counted && !shared_.addresses.enter(address, shared_.limits.connections_per_address_max))) {
     turn_away(std::move(socket));
   } else {

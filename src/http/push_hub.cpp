@@ -61,14 +61,20 @@ void push_hub::add(bridge& b, const call_ptr& c, maker make) {
   ++shared_.figures.streams;
   // Sockets belong to their thread's context: let go there, take hold here.
   boost::system::error_code failed;
+  auto peer = socket->remote_endpoint(failed).address();
   auto protocol = socket->local_endpoint(failed).protocol();
-  auto handle = socket->release(failed);
+  bool counted = !failed && !peer.is_loopback();
+  auto address = counted ? peer.to_string() : std::string{};
+  if (!failed && counted && !shared_.addresses.enter(address, shared_.limits.connections_per_address_max))
+    failed = asio::error::no_descriptors;
+  auto handle = failed ? tcp_socket::native_handle_type{-1} : socket->release(failed);
   if (failed) {
     --shared_.figures.streams;
     return;
   }
-  asio::post(context_, [this, protocol, handle, make = std::move(make), id = c->request_id] {
+  asio::post(context_, [this, protocol, handle, address, make = std::move(make), id = c->request_id] {
     auto stream = make(tcp_socket{context_, protocol, handle});
+    stream->address = address;
     streams_.push_back(stream);
     if (const auto* who = stream->listener()) {
       by_user_.emplace(key_of(who->event, who->user), stream.get());
@@ -107,6 +113,8 @@ void push_hub::changed(const std::shared_ptr<const domain::reservation_update>& 
 
 void push_hub::forget(const push_stream& s) {
   --shared_.figures.streams;
+  if (!s.address.empty())
+    shared_.addresses.leave(s.address);
   const auto* who = s.listener();
   if (who == nullptr)
     return;

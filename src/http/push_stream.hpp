@@ -27,6 +27,8 @@ public:
 
   bool busy() const { return writing_; }
 
+  std::string address; // counted against the connections per address; empty: exempt
+
   void keep_alive(std::chrono::steady_clock::time_point now);
   void close();
 

@@ -30,7 +30,6 @@ class Appearance(PageTest):
         self.browser.open(self.stack.url + "/")
         self.browser.wait_text("left")
         self.look(f"{name}-1-events")
-        self.browser.press("a", CONCERT["name"]) if name == "dark" else self.browser.open(f"{self.stack.url}/#/event/{self.event}")
         self.browser.open(f"{self.stack.url}/#/event/{self.event}")
         self.browser.wait_text("left")
         self.look(f"{name}-2-join")

@@ -4,7 +4,10 @@ const rgb = (text) => {
   return { r: m[0], g: m[1], b: m[2], a: m.length > 3 ? m[3] : 1 };
 };
 const over = (top, under) => ({
-  r: top.r * top.a + under.r * (1 - top.a), g: top.g * top.a + under.g * (1 - top.a), b: top.b * top.a + under.b * (1 - top.a), a: 1,
+  r: top.r * top.a + under.r * (1 - top.a),
+  g: top.g * top.a + under.g * (1 - top.a),
+  b: top.b * top.a + under.b * (1 - top.a),
+  a: 1,
 });
 const luminance = ({ r, g, b }) => {
   const [x, y, z] = [r, g, b].map((v) => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
@@ -26,7 +29,8 @@ let looked = 0;
 const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
 while (walk.nextNode()) {
   const node = walk.currentNode.parentElement;
-  if (!walk.currentNode.textContent.trim() || node.closest('.unseen, .skip, script, noscript') || !node.checkVisibility()) continue;
+  const unseen = node.closest('.unseen, .skip, script, noscript') || !node.checkVisibility();
+  if (unseen || !walk.currentNode.textContent.trim()) continue;
   const style = getComputedStyle(node);
   const inSvg = node.namespaceURI.endsWith('svg');
   const ink = over(rgb(inSvg ? style.fill : style.color), ground(node));

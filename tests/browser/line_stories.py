@@ -1,7 +1,8 @@
 """The line: places that move, turns that come, and a network that goes."""
 import time
+import urllib.request
 
-from node import CONCERT, SMALL
+from node import CONCERT, SMALL, http
 from page_case import PageTest
 
 NO_STREAMS = "delete window.EventSource;"
@@ -18,7 +19,6 @@ class Line(PageTest):
         self.browser.wait(lambda: self.browser.text(".place") == str(n), f"place {n}")
 
     def let_in(self, token):
-        from node import http
         status, _ = http("POST", f"{self.stack.url}/api/v1/events/{self.event}/queue/admission", {}, token)
         self.assertEqual(status, 200)
 
@@ -53,7 +53,6 @@ class Line(PageTest):
             self.stack.complete(self.event, other)
             self.at_step("seats")
             self.browser.find(".seat-map .seat")
-            # Seats move without streams, too: somebody else can not be let in, so the operator's view has to do.
             self.choose("room-1-1")
             self.card("4242424242424242")
             self.browser.press("button", "Pay €")
@@ -80,8 +79,7 @@ class Line(PageTest):
         self.browser.run("localStorage.clear()")
         self.browser.reload()
         self.browser.wait_text("Closed.")
-        self.assertFalse([e for e in self.browser.all("form") if self.browser.run(
-            "return document.querySelector('form').checkVisibility()")])
+        self.assertFalse(self.browser.run("return document.querySelector('form').checkVisibility()"))
 
     def test_sold_out_is_explained(self):
         self.sell({**CONCERT, "id": "sold"}, sections=[], areas=[{
@@ -162,7 +160,8 @@ class Line(PageTest):
         self.join()
         self.place(3)
         self.stack.kill_node()
-        self.browser.wait(lambda: self.browser.run("return !document.getElementById('banner').hidden"), "a word about it", 20)
+        told = "return !document.getElementById('banner').hidden"
+        self.browser.wait(lambda: self.browser.run(told), "a word about it", 20)
         self.stack.start_node()
         self.stack.complete(self.event, inside)
         self.browser.wait(lambda: self.browser.text(".place") == "2", "the place to move on", 60)
@@ -176,7 +175,8 @@ class Line(PageTest):
               if (!path.endsWith('/queue') || o.method !== 'POST') return real(path, o);
               window.asked.push(performance.now());
               if (window.asked.length > 2) return real(path, o);
-              return Promise.resolve(new Response('{"code":"OVERLOADED"}', { status: 503, headers: { 'Retry-After': '3' } }));
+              const headers = { 'Retry-After': '3' };
+              return Promise.resolve(new Response('{"code":"OVERLOADED"}', { status: 503, headers }));
             };""")
         try:
             self.browser.reload()
@@ -191,7 +191,6 @@ class Line(PageTest):
             self.browser.no_longer_before(handle)
 
     def test_the_policy_lets_nothing_foreign_in(self):
-        import urllib.request
         with urllib.request.urlopen(self.stack.url + "/") as answer:
             policy = answer.headers["Content-Security-Policy"]
             text = answer.read().decode()

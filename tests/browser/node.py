@@ -9,8 +9,6 @@ import time
 import urllib.error
 import urllib.request
 
-FREE_PORT_TRIES = 5
-
 
 def free_port():
     with socket.socket() as s:
@@ -129,7 +127,8 @@ class Stack:
             http(method, f"{self.url}/admin/v1/events/{event}{path}", None, self.key)
 
     def hold(self, event, admission, body):
-        return http("POST", f"{self.url}/api/v1/events/{event}/holds", body, admission, Idempotency_Key=secrets.token_hex(8))
+        return http("POST", f"{self.url}/api/v1/events/{event}/holds", body, admission,
+                    Idempotency_Key=secrets.token_hex(8))
 
     def pay(self, event, admission, hold, body):
         return http("POST", f"{self.url}/api/v1/events/{event}/holds/{hold}/payment", body, admission,
@@ -149,7 +148,8 @@ class Stack:
 CONCERT = dict(
     id="concert", name="Northern Lights — Summer Concert",
     categories=[{"id": "front", "name": "Front", "price": 8900}, {"id": "stalls", "name": "Stalls", "price": 6400},
-                {"id": "balcony", "name": "Balcony", "price": 4200}, {"id": "standing", "name": "Standing", "price": 3500}],
+                {"id": "balcony", "name": "Balcony", "price": 4200},
+                {"id": "standing", "name": "Standing", "price": 3500}],
     sections=[
         {"id": "floor", "name": "Floor", "blocks": [
             {"id": "A", "name": "Block A", "rows": [

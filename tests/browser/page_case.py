@@ -88,11 +88,12 @@ class PageTest(unittest.TestCase):
         self.assertEqual(foreign, [], f"loads of {name}")
 
     def check_names(self, view):
-        for element in self.browser.all("main button, main a, main input, main select, main progress:not([aria-hidden]), .top a, .foot a"):
+        controls = "main :is(button, a, input, select, progress:not([aria-hidden])), .top a, .foot a"
+        for element in self.browser.all(controls):
             shown = self.browser.run("return arguments[0].checkVisibility()", {webdriver.ELEMENT: element})
             if shown:
-                self.assertTrue(self.browser.label(element).strip(), f"a control without a name in {view}: "
-                                + self.browser.run("return arguments[0].outerHTML", {webdriver.ELEMENT: element})[:200])
+                html = self.browser.run("return arguments[0].outerHTML", {webdriver.ELEMENT: element})[:200]
+                self.assertTrue(self.browser.label(element).strip(), f"a control without a name in {view}: {html}")
 
     def at_step(self, step):
         self.browser.find(f".view-{step}")

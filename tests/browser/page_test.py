@@ -5,9 +5,11 @@ SLUICE_BIN: folder of sluiced and sandbox-provider (default build/bin).
 SLUICE_TEST_OUTPUT: folder for screenshots and logs (default build/test-output/browser).
 One story: page_test.py Journey.test_nothing_to_pay. Exits with 77 where no Chromium can be driven."""
 import pathlib
+import signal
 import sys
 import unittest
 
+sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import webdriver  # noqa: E402
 from appearance_stories import Appearance  # noqa: E402,F401
@@ -20,6 +22,7 @@ if __name__ == "__main__":
     if reason:
         print(f"SKIPPED: {reason}")
         sys.exit(77)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was started is stopped
     try:
         told = unittest.main(verbosity=2, exit=False)
     finally:

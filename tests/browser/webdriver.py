@@ -1,4 +1,4 @@
-"""A small client of the W3C WebDriver protocol: one Chromium through one chromedriver, nothing but the standard library."""
+"""A small client of the W3C WebDriver protocol: one Chromium, one chromedriver, nothing but the standard library."""
 import base64
 import json
 import os
@@ -28,7 +28,8 @@ def missing():
 class Browser:
     def __init__(self, port, profile, log):
         self.log = open(log, "wb")
-        self.driver = subprocess.Popen([shutil.which("chromedriver"), f"--port={port}"], stdout=self.log, stderr=self.log)
+        program = [shutil.which("chromedriver"), f"--port={port}"]
+        self.driver = subprocess.Popen(program, stdout=self.log, stderr=self.log)
         self.base = f"http://127.0.0.1:{port}"
         self._await_driver()
         args = ["--headless=new", f"--user-data-dir={profile}", "--window-size=1280,900", "--disable-gpu",
@@ -116,7 +117,8 @@ class Browser:
         def look():
             found = self.run("""
                 const [css, text] = arguments;
-                return [...document.querySelectorAll(css)].find((e) => e.checkVisibility() && e.textContent.includes(text));
+                const all = [...document.querySelectorAll(css)];
+                return all.find((e) => e.checkVisibility() && e.textContent.includes(text));
                 """, css, text)
             return found and found[ELEMENT]
         return self.wait(look, f'an element {css} saying "{text}"', seconds)
@@ -185,7 +187,8 @@ class Browser:
     # ---- what the browser pretends to be ----
 
     def dark(self, on):
-        self.cdp("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark" if on else "light"}])
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if on else "light"}
+        self.cdp("Emulation.setEmulatedMedia", features=[scheme])
 
     def size(self, width, height, mobile=False):
         self.cdp("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=mobile)

@@ -152,6 +152,34 @@ TEST_CASE("event: removing needs an empty house, or force", "[domain][event]") {
   CHECK(g.refused(the_event, join{"bob"}) == errc::event_unknown);
 }
 
+TEST_CASE("event: a removal is decided after all else in its entry", "[domain][event]") {
+  // Found by sluice-sim: removed and defined again in one entry, the new definition met blocks that knew the old one.
+  group g;
+  g.define(group::two_blocks_and_a_floor());
+  moment at{g.now, ++g.index};
+  effects out;
+  auto& e = g.the_event();
+  e.begin(at, out);
+  e.apply(at, control_event{event_action::remove, {}, false, ""}, out);
+  e.apply(at, join{"bob"}, out);
+  REQUIRE(out.size() > 1);
+  CHECK(std::holds_alternative<tell>(out.front())); // to itself
+  bool bob_joined = false;
+  for (const auto& x : out)
+    if (const auto* a = std::get_if<answer>(&x))
+      bob_joined = std::holds_alternative<ticket_reply>(a->body);
+  CHECK(bob_joined);
+  auto next = std::get<tell>(out.front());
+  for (int step = 0; e.head().placed && step < 16; ++step) {
+    out.clear();
+    e.begin(at, out);
+    e.apply(at, next.body, out);
+    if (const auto* again = std::get_if<tell>(&out.front()))
+      next = tell{*again};
+  }
+  CHECK_FALSE(e.head().placed);
+}
+
 TEST_CASE("event: the ranking hears one count at a time, and the newest next", "[domain][event]") {
   group g;
   g.define(group::two_blocks_and_a_floor());

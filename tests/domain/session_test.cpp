@@ -88,6 +88,30 @@ TEST_CASE("session: a hold lapses as a whole", "[domain][session]") {
   CHECK(std::get<refusal>(*g.pay("alice", id, 1, 1)).why == errc::hold_lapsed);
 }
 
+TEST_CASE("session: at its deadline a hold is gone, before any pulse", "[domain][session]") {
+  // Found by sluice-sim: the session granted an extension in the entry in which its block let the seat go.
+  group g;
+  g.define(group::two_blocks_and_a_floor());
+  auto id = g.admit("alice");
+  auto alice = entity_ref::of_session(group::number, "alice");
+  g.hold("alice", id, 1, {group::seats(1, {0})});
+  SECTION("one millisecond early it can be extended") {
+    g.pass(300s - 1ms);
+    CHECK(g.get<hold_reply>(alice, extend_hold{id, group::hold_named(1), "x1"}).expires_in_ms > 0);
+    CHECK(g.block(1).counts().held == 1);
+  }
+  SECTION("at the deadline it can not") {
+    g.pass(300s);
+    CHECK(g.refused(alice, extend_hold{id, group::hold_named(1), "x1"}) == errc::hold_lapsed);
+    CHECK(g.block(1).counts().held == 0);
+  }
+  SECTION("nor does it count for the limit any more") {
+    g.pass(300s);
+    g.hold("alice", id, 2, {group::seats(1, {0})});
+    CHECK(g.block(1).counts().held == 1);
+  }
+}
+
 TEST_CASE("session: a hold promises no more than the visit lasts", "[domain][session]") {
   group g;
   g.define(group::two_blocks_and_a_floor());

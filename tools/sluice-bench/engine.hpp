@@ -56,6 +56,7 @@ struct stage_figures {
   std::uint64_t connects = 0;
   std::uint64_t late = 0; // open loop: arrivals that found every lane busy
   double cpu_seconds = 0; // of the client's threads
+  double slowest_at = 0;  // when the slowest unit ended, in seconds of the measured time
   std::vector<kind_figures> kinds;
   histogram units; // from when a unit was due until it finished
   std::map<unsigned, std::uint64_t> statuses;

@@ -56,6 +56,7 @@ void write_stage(codec::json_writer& w, const stage_report& s) {
   w.field("unanswered", f.unanswered).field("timeouts", f.timeouts).field("broken", f.broken);
   w.field("connects", f.connects).field("late", f.late);
   w.key("clientCpuSeconds").raw(json_number(f.cpu_seconds));
+  w.key("slowestAtSeconds").raw(json_number(f.slowest_at));
   w.key("unit");
   write_latency(w, f.units);
   w.key("kinds").begin_object();
@@ -78,6 +79,7 @@ void write_stage(codec::json_writer& w, const stage_report& s) {
     w.key("logBacklogMax").raw(json_number(greatest(s.server, &server_sample::log_backlog)));
     w.key("connectionsMax").raw(json_number(greatest(s.server, &server_sample::connections)));
     w.key("cpuSeconds").raw(json_number(change(s.server, &server_sample::cpu_seconds)));
+    w.key("cpuMicrosecondsPerUnit").raw(json_number(s.cpu_microseconds_per_unit()));
     w.key("fsyncs").raw(json_number(change(s.server, &server_sample::fsyncs)));
     w.end_object();
   }
@@ -91,10 +93,16 @@ void print_latency(const std::string& name, const histogram& h, double seconds) 
               in_ms(h.max()).c_str());
 }
 
+std::string loop_of(const stage_report& s) {
+  if (!s.wanted_rate)
+    return "closed loop";
+  return *s.wanted_rate > 0 ? "open loop at " + grouped(*s.wanted_rate) + "/s" : "all at once";
+}
+
 void print_stage(const stage_report& s) {
   const auto& f = s.figures;
   std::printf("%s: %u connections, %s, %.1f s\n", s.name.c_str(), s.connections,
-              s.wanted_rate ? ("open loop at " + grouped(*s.wanted_rate) + "/s").c_str() : "closed loop", f.seconds);
+              loop_of(s).c_str(), f.seconds);
   for (const auto& k : f.kinds)
     if (k.latency.count() > 0)
       print_latency(k.name, k.latency, f.seconds);
@@ -109,15 +117,17 @@ void print_stage(const stage_report& s) {
   if (f.timeouts + f.broken + f.unanswered > 0)
     std::printf("  timeouts: %llu  broken: %llu  unanswered: %llu", static_cast<unsigned long long>(f.timeouts),
                 static_cast<unsigned long long>(f.broken), static_cast<unsigned long long>(f.unanswered));
+  if (f.units.count() > 0)
+    std::printf("  slowest at %.1f s", f.slowest_at);
   if (f.late > 0)
     std::printf("  found all connections busy: %s", grouped(static_cast<double>(f.late)).c_str());
   std::printf("\n");
   if (!s.server.empty())
-    std::printf("  server   RSS %s (most %s), log backlog at most %s, CPU %.1f s, client CPU %.1f s\n",
+    std::printf("  server   RSS %s (most %s), log backlog at most %s, CPU %.1f s (%.0f us a unit), client CPU %.1f s\n",
                 in_bytes(s.server.back().resident_bytes).c_str(),
                 in_bytes(greatest(s.server, &server_sample::resident_bytes)).c_str(),
                 grouped(greatest(s.server, &server_sample::log_backlog)).c_str(),
-                change(s.server, &server_sample::cpu_seconds), f.cpu_seconds);
+                change(s.server, &server_sample::cpu_seconds), s.cpu_microseconds_per_unit(), f.cpu_seconds);
   std::fflush(stdout);
 }
 
@@ -129,6 +139,13 @@ double stage_report::requests_per_second() const {
 
 double stage_report::units_per_second() const {
   return figures.seconds > 0 ? static_cast<double>(figures.finished) / figures.seconds : 0;
+}
+
+double stage_report::cpu_microseconds_per_unit() const {
+  auto rate = units_per_second();
+  if (server.size() < 2 || rate == 0)
+    return 0;
+  return 1e6 * change(server, &server_sample::cpu_seconds) / change(server, &server_sample::at) / rate;
 }
 
 void report::say(const std::string& line) const {

@@ -22,6 +22,8 @@ struct stage_report {
 
   double requests_per_second() const;
   double units_per_second() const;
+  /// CPU time of the node. Samples begin before and end after the measured time, hence by rates; 0: unknown.
+  double cpu_microseconds_per_unit() const;
 };
 
 /// Collects stages and single figures; printed once at the end, stages also as they come.

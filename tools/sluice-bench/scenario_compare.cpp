@@ -9,43 +9,52 @@ namespace sluice::bench {
 
 namespace {
 
-int compare(options o) {
+struct line {
+  std::string name;
+  stage_report (*stage)(node_under_test&, const options&, const std::string&);
+  std::vector<double> peaks;
+  std::vector<double> ratios; // to nginx right before
+  std::vector<double> p99_ms;
+  std::vector<double> cpu_microseconds;
+};
+
+int compare(options o, unsigned rounds) {
   report r{"compare", o.json_file};
-  constexpr unsigned yardstick_seconds = 4;
-  auto at_64 = yardstick(r, 64, yardstick_seconds);
-  auto before = yardstick(r, 256, yardstick_seconds);
-  node_under_test node{o};
-  struct line {
-    std::string name;
-    stage_report (*stage)(node_under_test&, const options&, const std::string&);
-    double peak = 0;
-    double p99_ms = 0;
-  };
+  constexpr unsigned yardstick_seconds = 3;
   auto hold = [](node_under_test& n, const options& all, const std::string& name) { return hold_stage(n, all, name); };
-  line lines[] = {{"join", join_stage}, {"hold", hold}};
-  for (auto& l : lines) {
-    o.rate = 0;
-    auto s = l.stage(node, o, l.name + ", peak");
-    l.peak = s.units_per_second();
-    judge_errors(r, s);
-    r.add(std::move(s));
-  }
-  for (auto& l : lines) {
-    o.rate = l.peak / 2;
-    auto s = l.stage(node, o, l.name + ", half the peak");
-    l.p99_ms = static_cast<double>(s.figures.units.at(0.99).count()) / 1e6;
-    judge_errors(r, s);
-    r.add(std::move(s));
-  }
-  auto after = yardstick(r, 256, yardstick_seconds);
-  auto nginx = (before + after) / 2;
+  line lines[] = {{"join", join_stage, {}, {}, {}, {}}, {"hold", hold, {}, {}, {}, {}}};
+  std::vector<double> nginx_rates;
+  std::vector<double> nginx_cpu;
+  auto at_64 = yardstick(r, 64, yardstick_seconds).per_second;
+  for (unsigned round = 0; round < rounds; ++round)
+    for (auto& l : lines) {
+      // Close together in time: whatever else runs on this machine then runs beside both.
+      auto nginx = yardstick(r, 256, yardstick_seconds);
+      nginx_rates.push_back(nginx.per_second);
+      nginx_cpu.push_back(nginx.cpu_microseconds);
+      node_under_test node{o};
+      o.rate = 0;
+      auto s = l.stage(node, o, l.name + ", peak");
+      l.peaks.push_back(s.units_per_second());
+      l.ratios.push_back(100 * s.units_per_second() / nginx.per_second);
+      l.cpu_microseconds.push_back(s.cpu_microseconds_per_unit());
+      judge_errors(r, s);
+      r.add(std::move(s));
+      o.rate = l.peaks.back() / 2;
+      auto half = l.stage(node, o, l.name + ", half the peak");
+      l.p99_ms.push_back(static_cast<double>(half.figures.units.at(0.99).count()) / 1e6);
+      judge_errors(r, half);
+      r.add(std::move(half));
+    }
   r.say("");
   r.add("nginx64PerSecond", at_64, "/s");
-  r.add("nginx256PerSecond", nginx, "/s");
+  r.add("nginx256PerSecond", median(nginx_rates), "/s");
+  r.add("nginxCpuMicroseconds", median(nginx_cpu), "us");
   for (const auto& l : lines) {
-    r.add(l.name + "PerSecond", l.peak, "/s");
-    r.add(l.name + "ToNginx", 100 * l.peak / nginx, "%");
-    r.add(l.name + "P99AtHalfPeakMs", l.p99_ms, "ms");
+    r.add(l.name + "PerSecond", median(l.peaks), "/s");
+    r.add(l.name + "ToNginx", median(l.ratios), "%");
+    r.add(l.name + "CpuMicroseconds", median(l.cpu_microseconds), "us");
+    r.add(l.name + "P99AtHalfPeakMs", median(l.p99_ms), "ms");
   }
   return r.finish();
 }
@@ -69,7 +78,7 @@ void add_yardstick(CLI::App& app, chosen_run& chosen) {
     chosen = [w] {
       report r{"yardstick", w->json_file};
       for (auto c : w->connections)
-        r.add("nginx" + std::to_string(c) + "PerSecond", yardstick(r, c, w->seconds, w->own_client), "/s");
+        r.add("nginx" + std::to_string(c) + "PerSecond", yardstick(r, c, w->seconds, w->own_client).per_second, "/s");
       return r.finish();
     };
   });
@@ -77,11 +86,13 @@ void add_yardstick(CLI::App& app, chosen_run& chosen) {
 
 void add_compare(CLI::App& app, chosen_run& chosen) {
   auto* sub = app.add_subcommand(
-      "compare", "nginx first and last, in between join and hold at their peak and at half of it (open loop)");
+      "compare", "nginx, then join at its peak and at half of it (open loop) on a fresh node; the same with hold");
   auto o = std::make_shared<options>();
+  auto rounds = std::make_shared<unsigned>(1);
   add_node_options(*sub, *o);
   add_load_options(*sub, *o);
-  sub->callback([o, &chosen] { chosen = [o] { return compare(*o); }; });
+  sub->add_option("--rounds", *rounds, "of everything; the medians count")->capture_default_str()->check(CLI::Range(1u, 1'000u));
+  sub->callback([o, rounds, &chosen] { chosen = [o, rounds] { return compare(*o, *rounds); }; });
 }
 
 } // namespace sluice::bench

@@ -50,6 +50,8 @@ void stage_figures::merge(const stage_figures& other) {
     kinds[k].name = other.kinds[k].name;
     kinds[k].latency.merge(other.kinds[k].latency);
   }
+  if (other.units.max() > units.max())
+    slowest_at = other.slowest_at;
   units.merge(other.units);
   for (const auto& [status, count] : other.statuses)
     statuses[status] += count;

@@ -85,18 +85,22 @@ stage_report own_rate(const target& to, unsigned connections, double seconds) {
   return r;
 }
 
-double yardstick(report& r, unsigned connections, unsigned seconds, bool own_client) {
+yardstick_figures yardstick(report& r, unsigned connections, unsigned seconds, bool own_client) {
   nginx_server nginx;
-  double rate = 0;
+  yardstick_figures f;
+  auto cpu = look_at(nginx.pid()).cpu_seconds;
   if (own_client) {
     auto s = own_rate(nginx.to(), connections, seconds);
-    rate = s.requests_per_second();
+    f.per_second = s.requests_per_second();
     r.add(std::move(s));
   } else {
-    rate = wrk_rate(nginx.to(), connections, seconds);
-    r.say("nginx, 1 worker, wrk -t1 -c" + std::to_string(connections) + ": " + grouped(rate) + "/s");
+    f.per_second = wrk_rate(nginx.to(), connections, seconds);
   }
-  return rate;
+  cpu = look_at(nginx.pid()).cpu_seconds - cpu;
+  f.cpu_microseconds = 1e6 * cpu / (f.per_second * seconds);
+  r.say("nginx, 1 worker, " + std::string{own_client ? "own client" : "wrk -t1"} + " -c" + std::to_string(connections) +
+        ": " + grouped(f.per_second) + "/s, " + grouped(f.cpu_microseconds) + " us CPU a request");
+  return f;
 }
 
 } // namespace sluice::bench

@@ -15,6 +15,7 @@ class nginx_server {
 public:
   nginx_server();
   const target& to() const { return to_; }
+  pid_t pid() const { return nginx_.pid(); }
 
 private:
   temporary_folder folder_;
@@ -27,7 +28,12 @@ double wrk_rate(const target& to, unsigned connections, unsigned seconds);
 /// The same by the bench's own engine.
 stage_report own_rate(const target& to, unsigned connections, double seconds);
 
-/// Measures nginx with this many connections, by wrk or by our own client; 0 seconds leave it out.
-double yardstick(report& r, unsigned connections, unsigned seconds, bool own_client = false);
+struct yardstick_figures {
+  double per_second = 0;
+  double cpu_microseconds = 0; // of nginx, for each request
+};
+
+/// Measures nginx with this many connections, by wrk or by our own client.
+yardstick_figures yardstick(report& r, unsigned connections, unsigned seconds, bool own_client = false);
 
 } // namespace sluice::bench

@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <functional>
 #include <iostream>
 #include <memory>
@@ -187,20 +188,44 @@ void add_node_commands(CLI::App& app, arguments& a) {
   remove->add_option("name", a.name, "its name")->required()->check(is_id)->type_name("");
 }
 
+/// KIND[/EVENT[/BLOCK or USER]] into its parts.
+std::function<std::string(std::string&)> split_entity(entity_question& q) {
+  return [&q](std::string& text) -> std::string {
+    auto slash = text.find('/');
+    auto rest = slash == std::string::npos ? std::string{} : text.substr(slash + 1);
+    text.resize(std::min(slash, text.size()));
+    constexpr std::string_view kinds[] = {"event", "seat_block", "area", "session", "catalogue", "ranking"};
+    if (std::find(std::begin(kinds), std::end(kinds), text) == std::end(kinds))
+      return "is event, seat_block, area, session, catalogue or ranking";
+    slash = rest.find('/');
+    auto last = slash == std::string::npos ? std::string{} : rest.substr(slash + 1);
+    rest.resize(std::min(slash, rest.size()));
+    if (!rest.empty() && text != "catalogue" && text != "ranking")
+      q.event = rest;
+    if (text == "session")
+      q.user = last;
+    else if (!last.empty() && !CLI::detail::lexical_cast(last, q.block))
+      return "has a block that is no number";
+    return {};
+  };
+}
+
 void add_inspect_commands(CLI::App& app, arguments& a) {
   auto& inspect = *app.add_subcommand("inspect", "look inside the node");
   inspect.require_subcommand(1);
   add(inspect, a, "actors", "entities that are awake", [&a] { inspect_actors(a.common); });
   auto* entity = add(inspect, a, "entity", "the state of one entity", [&a] { inspect_entity(a.common, a.entity); });
-  entity->add_option("kind", a.entity.kind, "event, seat_block, area, session, catalogue or ranking")
+  entity->add_option("kind", a.entity.kind,
+                     "event, seat_block, area, session, catalogue or ranking; or all in one, as inspect actors has it: "
+                     "event/concert, seat_block/1/2")
       ->required()
-      ->check(CLI::IsMember({"event", "seat_block", "area", "session", "catalogue", "ranking"}))
+      ->check(CLI::Validator{split_entity(a.entity), ""})
       ->type_name("");
   entity->add_option("event", a.entity.event, "id or number of its event")->check(is_id)->type_name("");
   entity->add_option("--block", a.entity.block, "number of the block or area")->type_name("N");
   entity->add_option("--user", a.entity.user, "whose session")->type_name("ID");
   auto* log = add(inspect, a, "log", "a partition's latest entries", [&a] { inspect_log(a.common, a.log); });
-  log->add_option("--partition", a.log.partition, "which one")->required()->type_name("P");
+  log->add_option("--partition", a.log.partition, "which one; without, the first")->type_name("P");
   log->add_option("--after", a.log.after, "from behind this index, instead of the latest")->type_name("INDEX");
   log->add_option("--limit", a.log.limit, "entries at most")->check(CLI::Range(1u, 200u))->type_name("N")
       ->capture_default_str();

@@ -40,7 +40,7 @@ bool is_integer(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), is_digit) && (text.size() == 1 || text.front() != '0');
 }
 
-/// [-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?
+/// [-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?, with a point or an exponent
 bool is_real(std::string_view text) {
   std::size_t at = text.starts_with('-') || text.starts_with('+') ? 1 : 0;
   auto digits = [&] {
@@ -57,14 +57,17 @@ bool is_real(std::string_view text) {
   }
   if (whole + fraction == 0)
     return false;
+  bool is_whole = fraction == 0 && text[at - 1] != '.';
   if (at < text.size() && (text[at] == 'e' || text[at] == 'E')) {
     ++at;
     if (at < text.size() && (text[at] == '-' || text[at] == '+'))
       ++at;
     if (digits() == 0)
       return false;
+    is_whole = false;
   }
-  return at == text.size();
+  // Digits alone are an integer or, with a leading zero, a string.
+  return at == text.size() && !is_whole;
 }
 
 /// A plain scalar is what it looks like.

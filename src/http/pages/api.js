@@ -45,12 +45,17 @@ async function once(method, path, options) {
   if (options.etag) headers['If-None-Match'] = options.etag;
   if (options.body) headers['Content-Type'] = 'application/json';
   const timeout = AbortSignal.timeout(options.timeout ?? 12_000);
-  const signal = options.signal && AbortSignal.any ? AbortSignal.any([options.signal, timeout]) : options.signal ?? timeout;
+  const signal =
+    options.signal && AbortSignal.any ? AbortSignal.any([options.signal, timeout]) : (options.signal ?? timeout);
   let answer;
   let text;
   try {
     answer = await fetch(path, {
-      method, headers, signal, cache: 'no-cache', credentials: 'omit',
+      method,
+      headers,
+      signal,
+      cache: 'no-cache',
+      credentials: 'omit',
       body: options.body ? JSON.stringify(options.body) : undefined,
     });
     text = await answer.text();
@@ -98,7 +103,8 @@ const at = (event) => `/api/v1/events/${encodeURIComponent(event)}`;
 export const events = (o) => call('GET', '/api/v1/events', o).then((a) => a.body.events);
 export const event = (id, o) => call('GET', at(id), o).then((a) => a.body);
 export const availability = (id, o) => call('GET', `${at(id)}/availability`, o).then((a) => a.body);
-export const block = (id, block, o) => call('GET', `${at(id)}/blocks/${encodeURIComponent(block)}`, o).then((a) => a.body);
+export const block = (id, block, o) =>
+  call('GET', `${at(id)}/blocks/${encodeURIComponent(block)}`, o).then((a) => a.body);
 export const status = (id, o) => call('GET', `${at(id)}/status`, o).then((a) => a.body);
 
 export const join = (id, body, o) => call('POST', `${at(id)}/queue`, { ...o, body }).then((a) => a.body);
@@ -110,14 +116,18 @@ export const seatsPath = (id) => `${at(id)}/seats/stream`;
 
 export const hold = (id, token, key, body, o) =>
   call('POST', `${at(id)}/holds`, { ...o, token, key, body }).then((a) => a.body);
-export const ownHold = (id, hold, token, o) => call('GET', `${at(id)}/holds/${hold}`, { ...o, token }).then((a) => a.body);
+export const ownHold = (id, hold, token, o) =>
+  call('GET', `${at(id)}/holds/${hold}`, { ...o, token }).then((a) => a.body);
 export const extend = (id, hold, token, key, o) =>
   call('POST', `${at(id)}/holds/${hold}/extend`, { ...o, token, key }).then((a) => a.body);
 export const release = (id, hold, token, o) => call('DELETE', `${at(id)}/holds/${hold}`, { ...o, token });
 export const pay = (id, hold, token, key, body, o) =>
   call('POST', `${at(id)}/holds/${hold}/payment`, { ...o, token, key, body, prefer: 'wait=2' }).then((a) => a.body);
 
-export const reservations = (token, o) => call('GET', '/api/v1/reservations', { ...o, token }).then((a) => a.body.reservations);
-export const reservation = (id, token, o) => call('GET', `/api/v1/reservations/${id}`, { ...o, token }).then((a) => a.body);
-export const cancel = (id, token, o) => call('DELETE', `/api/v1/reservations/${id}`, { ...o, token }).then((a) => a.body);
+export const reservations = (token, o) =>
+  call('GET', '/api/v1/reservations', { ...o, token }).then((a) => a.body.reservations);
+export const reservation = (id, token, o) =>
+  call('GET', `/api/v1/reservations/${id}`, { ...o, token }).then((a) => a.body);
+export const cancel = (id, token, o) =>
+  call('DELETE', `/api/v1/reservations/${id}`, { ...o, token }).then((a) => a.body);
 export const reservationPath = (id) => `/api/v1/reservations/${id}`;

@@ -13,7 +13,12 @@ import * as viewReceipt from './view_receipt.js';
 import * as viewSeats from './view_seats.js';
 
 const journeyViews = { join: viewJoin, line: viewLine, seats: viewSeats, checkout: viewCheckout, receipt: viewReceipt };
-const steps = [['line', 'Line'], ['seats', 'Places'], ['checkout', 'Payment'], ['receipt', 'Done']];
+const steps = [
+  ['line', 'Line'],
+  ['seats', 'Places'],
+  ['checkout', 'Payment'],
+  ['receipt', 'Done'],
+];
 
 const main = document.getElementById('main');
 const stepList = document.getElementById('steps');
@@ -33,10 +38,18 @@ function wanted() {
 function showSteps(step) {
   stepList.hidden = !step;
   const at = step === 'join' ? 0 : steps.findIndex(([name]) => name === step);
-  stepList.replaceChildren(...steps.map(([, title], i) => el('li', {
-    'aria-current': i === at ? 'step' : undefined,
-    class: i < at ? 'past' : i === at ? 'here' : '',
-  }, el('span', { text: title }))));
+  stepList.replaceChildren(
+    ...steps.map(([, title], i) =>
+      el(
+        'li',
+        {
+          'aria-current': i === at ? 'step' : undefined,
+          class: i < at ? 'past' : i === at ? 'here' : '',
+        },
+        el('span', { text: title }),
+      ),
+    ),
+  );
 }
 
 /// Shows what the address and the store ask for. Views call it after they stored a step.
@@ -64,8 +77,15 @@ function show() {
   next.view.mount(root, context).catch((problem) => {
     if (context.signal.aborted) return;
     const { text, next: todo } = explain(problem);
-    root.replaceChildren(el('section', { class: 'card notice', role: 'alert' }, el('h1', { text }), el('p', { text: todo }),
-      el('p', {}, el('a', { class: 'button', href: '#/', text: 'All events' }))));
+    root.replaceChildren(
+      el(
+        'section',
+        { class: 'card notice', role: 'alert' },
+        el('h1', { text }),
+        el('p', { text: todo }),
+        el('p', {}, el('a', { class: 'button', href: '#/', text: 'All events' })),
+      ),
+    );
   });
 }
 
@@ -80,14 +100,17 @@ function tell(text) {
 }
 
 onTrouble((problem) => {
-  if (!navigator.onLine) return tell('You are offline. Your place is kept; this page goes on when the connection is back.');
+  if (!navigator.onLine)
+    return tell('You are offline. Your place is kept; this page goes on when the connection is back.');
   if (!problem) return tell('');
   const { text } = explain(problem);
   tell(`${text} Trying again…`);
   calm = setTimeout(() => tell(''), 20_000);
 });
 
-addEventListener('offline', () => tell('You are offline. Your place is kept; this page goes on when the connection is back.'));
+addEventListener('offline', () =>
+  tell('You are offline. Your place is kept; this page goes on when the connection is back.'),
+);
 addEventListener('online', () => {
   tell('');
   say('You are online again');

@@ -8,14 +8,29 @@ export function overview(event, open) {
   const tile = (block) => {
     const left = el('span', { class: 'muted', text: '…' });
     const bar = el('progress', { max: Math.max(block.capacity, 1), value: 0, 'aria-hidden': 'true' });
-    const node = el('button', { type: 'button', class: 'tile', 'aria-pressed': 'false', on: { click: () => open(block.id) } },
-      el('span', { class: 'tile-name', text: block.name }), left, bar);
+    const node = el(
+      'button',
+      { type: 'button', class: 'tile', 'aria-pressed': 'false', on: { click: () => open(block.id) } },
+      el('span', { class: 'tile-name', text: block.name }),
+      left,
+      bar,
+    );
     tiles.set(block.id, { node, left, bar });
     return node;
   };
 
-  const node = el('div', { class: 'overview' }, event.sections.map((section) =>
-    el('div', { role: 'group', 'aria-label': section.name }, el('h3', { text: section.name }), el('div', { class: 'tiles' }, section.blocks.map(tile)))));
+  const node = el(
+    'div',
+    { class: 'overview' },
+    event.sections.map((section) =>
+      el(
+        'div',
+        { role: 'group', 'aria-label': section.name },
+        el('h3', { text: section.name }),
+        el('div', { class: 'tiles' }, section.blocks.map(tile)),
+      ),
+    ),
+  );
 
   return {
     node,

@@ -87,9 +87,13 @@ export class Choice {
   }
 
   line(what, where, amount, name, remove) {
-    return el('li', {}, el('span', { class: 'what' }, what, el('small', { class: 'muted', text: where })),
+    return el(
+      'li',
+      {},
+      el('span', { class: 'what' }, what, el('small', { class: 'muted', text: where })),
       el('span', { class: 'amount', text: money(amount, this.event.currency) }),
-      button('×', remove, { class: 'remove', 'aria-label': `Give back ${name}` }));
+      button('×', remove, { class: 'remove', 'aria-label': `Give back ${name}` }),
+    );
   }
 
   show() {

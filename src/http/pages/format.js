@@ -49,7 +49,8 @@ export function wait({ min, max }) {
   if (max < 10) return 'a few seconds';
   if (max < 60) return 'less than a minute';
   const [low, high] = [Math.floor(min / 60), Math.ceil(max / 60)];
-  if (high < 120) return low < 1 || low === high ? `about ${high} minute${high === 1 ? '' : 's'}` : `${low} to ${high} minutes`;
+  if (high < 120)
+    return low < 1 || low === high ? `about ${high} minute${high === 1 ? '' : 's'}` : `${low} to ${high} minutes`;
   const [from, to] = [Math.floor(min / 3600), Math.ceil(max / 3600)];
   return from === to ? `about ${to} hours` : `${from} to ${to} hours`;
 }

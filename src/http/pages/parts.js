@@ -5,10 +5,16 @@ import { clock, countdown, date, money, orderLines, spokenTime } from './format.
 import { explain } from './problems.js';
 
 export function eventHead(event, heading) {
-  return el('header', { class: 'head' },
+  return el(
+    'header',
+    { class: 'head' },
     el('p', { class: 'over', text: heading ? event.name : event.venue }),
     el('h1', { text: heading ?? event.name }),
-    el('p', { class: 'muted', text: [heading ? event.venue : '', `${date(event)}, ${clock(event)}`].filter(Boolean).join(' · ') }));
+    el('p', {
+      class: 'muted',
+      text: [heading ? event.venue : '', `${date(event)}, ${clock(event)}`].filter(Boolean).join(' · '),
+    }),
+  );
 }
 
 /// A place for what went wrong, announced when it is filled.
@@ -18,7 +24,12 @@ export function problemBox() {
     node,
     show(problem, extra) {
       const { text, next } = problem.text ? problem : explain(problem);
-      node.replaceChildren(el('strong', { text }), ' ', el('span', { text: next }), ...(extra ? [el('span', { class: 'actions' }, extra)] : []));
+      node.replaceChildren(
+        el('strong', { text }),
+        ' ',
+        el('span', { text: next }),
+        ...(extra ? [el('span', { class: 'actions' }, extra)] : []),
+      );
       node.hidden = false;
     },
     clear() {
@@ -30,13 +41,25 @@ export function problemBox() {
 
 /// What is paid for, as a table with a total.
 export function orderTable(order, event) {
-  const rows = orderLines(order, event).map((line) => el('tr', {},
-    el('th', { scope: 'row' }, line.what, el('small', { class: 'muted', text: line.where })),
-    el('td', { text: money(line.amount, order.currency) })));
-  return el('table', { class: 'order' },
+  const rows = orderLines(order, event).map((line) =>
+    el(
+      'tr',
+      {},
+      el('th', { scope: 'row' }, line.what, el('small', { class: 'muted', text: line.where })),
+      el('td', { text: money(line.amount, order.currency) }),
+    ),
+  );
+  return el(
+    'table',
+    { class: 'order' },
     el('caption', { class: 'unseen', text: 'Your order' }),
     el('tbody', {}, rows),
-    el('tfoot', {}, el('tr', {}, el('th', { scope: 'row', text: 'Total' }), el('td', { text: money(order.amount, order.currency) }))));
+    el(
+      'tfoot',
+      {},
+      el('tr', {}, el('th', { scope: 'row', text: 'Total' }), el('td', { text: money(order.amount, order.currency) })),
+    ),
+  );
 }
 
 /// Runs down to a moment on the node's clock; speaks at a minute and at fifteen seconds, not every second.
@@ -50,7 +73,8 @@ export function timer(label, signal, over) {
     const left = ends - now();
     setText(figure, countdown(left));
     node.classList.toggle('short', left < 60_000);
-    for (const mark of [60_000, 15_000]) if (last > mark && left <= mark && left > 0) say(`${label}: ${spokenTime(left)}`, true);
+    for (const mark of [60_000, 15_000])
+      if (last > mark && left <= mark && left > 0) say(`${label}: ${spokenTime(left)}`, true);
     last = left;
     if (left <= 0) {
       ends = null;

@@ -31,7 +31,10 @@ const known = {
   STORAGE_FAILED: ['This node can not store anything at the moment.', 'Try again later.'],
   REQUEST_TIMEOUT: ['The request arrived too slowly.', 'Try again.'],
   IDEMPOTENCY_KEY_IN_USE: ['The same request is still being worked on.', 'Wait a moment.'],
-  IDEMPOTENCY_KEY_REUSED: ['This order was already sent with other details.', 'Reload the page to see what became of it.'],
+  IDEMPOTENCY_KEY_REUSED: [
+    'This order was already sent with other details.',
+    'Reload the page to see what became of it.',
+  ],
   UNAUTHENTICATED: ['This browser no longer knows who you are.', 'Join the line again.'],
   TOKEN_INVALID: ['Your ticket is not valid here any more.', 'Join the line again.'],
   TOKEN_EXPIRED: ['Your ticket is too old.', 'Join the line again.'],
@@ -41,11 +44,17 @@ const known = {
 };
 
 const declined = {
-  INSUFFICIENT_FUNDS: ['The card was declined: there is not enough money on it.', 'Choose again and pay with another card.'],
+  INSUFFICIENT_FUNDS: [
+    'The card was declined: there is not enough money on it.',
+    'Choose again and pay with another card.',
+  ],
   PAYMENT_DECLINED: ['The card was declined.', 'Choose again and pay with another card.'],
   CAPTURE_DECLINED: ['The bank agreed first and then refused to pay.', 'Choose again and pay with another card.'],
   CAPTURE_REFUSED: ['The bank agreed first and then refused to pay.', 'Choose again and pay with another card.'],
-  PROVIDER_UNREACHABLE: ['The payment provider did not answer in time.', 'Choose again and try once more, or take another card.'],
+  PROVIDER_UNREACHABLE: [
+    'The payment provider did not answer in time.',
+    'Choose again and try once more, or take another card.',
+  ],
 };
 
 /// {text, next} of anything thrown.
@@ -62,8 +71,15 @@ export function explainDecline(reason) {
 
 /// The visit behind the tokens is over: what is stored about it is of no use.
 export function endsVisit(problem) {
-  return ['NOT_ADMITTED', 'TICKET_UNKNOWN', 'TICKET_EXPIRED', 'UNAUTHENTICATED', 'TOKEN_INVALID', 'TOKEN_EXPIRED',
-    'EVENT_UNKNOWN'].includes(problem?.code);
+  return [
+    'NOT_ADMITTED',
+    'TICKET_UNKNOWN',
+    'TICKET_EXPIRED',
+    'UNAUTHENTICATED',
+    'TOKEN_INVALID',
+    'TOKEN_EXPIRED',
+    'EVENT_UNKNOWN',
+  ].includes(problem?.code);
 }
 
 const phases = {
@@ -71,10 +87,17 @@ const phases = {
   PREQUEUE: ['Opens soon', 'People gather; nobody is let in yet.'],
   OPEN: ['On sale', 'There is no line at the moment.'],
   QUEUEING: ['On sale', 'People are let in one after the other.'],
-  PAUSED: ['Paused', 'The sale is paused. Nobody is let in for now, and you keep your place.', 'Nobody is let in for now. You may join the line already.'],
+  PAUSED: [
+    'Paused',
+    'The sale is paused. Nobody is let in for now, and you keep your place.',
+    'Nobody is let in for now. You may join the line already.',
+  ],
   DRAINING: ['Last call', 'The line takes nobody new; those in it are still served.'],
-  SOLD_OUT: ['Sold out', 'Everything is sold or being paid for. If something comes back, the line moves on, and you keep your place.',
-    'Everything is sold or being paid for. Places come back when somebody cancels: look again later.'],
+  SOLD_OUT: [
+    'Sold out',
+    'Everything is sold or being paid for. If something comes back, the line moves on, and you keep your place.',
+    'Everything is sold or being paid for. Places come back when somebody cancels: look again later.',
+  ],
   CLOSED: ['Closed', 'The sale has ended. Nobody else is let in.'],
 };
 

@@ -31,10 +31,15 @@ export class SeatMap {
   draw(block) {
     const width = (this.columns + 3) * cell;
     const height = this.rows.length * cell + 4;
-    const label = this.toggle ? `${block.name}: ${this.rows.length} rows. Arrow keys move, space chooses.` : `${block.name}, your seats marked`;
+    const label = this.toggle
+      ? `${block.name}: ${this.rows.length} rows. Arrow keys move, space chooses.`
+      : `${block.name}, your seats marked`;
     this.ring = svg('rect', { class: 'ring', width: cell - 0.6, height: cell - 0.6, rx: 2.4 });
     this.svg = svg('svg', {
-      class: 'seat-map', viewBox: `0 0 ${width} ${height}`, role: this.toggle ? 'grid' : 'img', 'aria-label': label,
+      class: 'seat-map',
+      viewBox: `0 0 ${width} ${height}`,
+      role: this.toggle ? 'grid' : 'img',
+      'aria-label': label,
       'aria-multiselectable': this.toggle ? 'true' : undefined,
     });
     this.rows.forEach((row, r) => {
@@ -45,7 +50,9 @@ export class SeatMap {
       }
       row.forEach((seat, i) => {
         const path = svg('path', {
-          transform: `translate(${this.x(row, i)} ${y})`, 'fill-rule': 'evenodd', 'data-seat': seat.id,
+          transform: `translate(${this.x(row, i)} ${y})`,
+          'fill-rule': 'evenodd',
+          'data-seat': seat.id,
           ...(this.toggle ? { role: 'gridcell', tabindex: -1 } : {}),
         });
         this.paths.set(seat.id, { path, seat, r, i });

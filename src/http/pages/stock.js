@@ -21,7 +21,9 @@ export class Stock {
   async start() {
     this.take(await api.availability(this.event.id, { signal: this.signal }));
     follow({
-      path: api.seatsPath(this.event.id), events: ['seats'], signal: this.signal,
+      path: api.seatsPath(this.event.id),
+      events: ['seats'],
+      signal: this.signal,
       on: (_, data, fresh) => this.hear(data, fresh),
       poll: async (signal) => {
         this.live = false;

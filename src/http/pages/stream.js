@@ -3,7 +3,7 @@ import { call, Problem } from './api.js';
 import { sleep } from './dom.js';
 
 const openWithin = 5_000; // some proxies hold a stream back until it ends
-const pollFor = 60_000;   // then a stream is tried again
+const pollFor = 60_000; // then a stream is tried again
 
 /// `events`: names to hear. `on(name, data, fresh)`: fresh is true for the first event of a connection.
 /// `poll(signal)`: one long poll; calls `on` by itself and returns true when there is nothing more to follow.

@@ -7,7 +7,10 @@ export async function mount(root, { id, signal, title }) {
   const booking = store.bookings().find((b) => b.id === id);
   if (!booking) throw Object.assign(new Error('unknown'), { code: 'RESERVATION_UNKNOWN' });
   await showReservation(root, {
-    id, token: booking.token, signal, title,
+    id,
+    token: booking.token,
+    signal,
+    title,
     actions: () => [el('a', { class: 'button', href: '#/', text: 'All events' })],
   });
 }

@@ -10,24 +10,46 @@ import { rareTestCards, spaced, testCards } from './test_cards.js';
 
 function cardForm() {
   const input = el('input', {
-    id: 'card', name: 'card', type: 'text', inputmode: 'numeric', autocomplete: 'off', spellcheck: 'false', maxlength: 23,
-    placeholder: '4242 4242 4242 4242', 'aria-describedby': 'card-help',
+    id: 'card',
+    name: 'card',
+    type: 'text',
+    inputmode: 'numeric',
+    autocomplete: 'off',
+    spellcheck: 'false',
+    maxlength: 23,
+    placeholder: '4242 4242 4242 4242',
+    'aria-describedby': 'card-help',
   });
-  const pick = (c) => button('', () => {
-    input.value = spaced(c.number);
-    input.removeAttribute('aria-invalid');
-    say(`Card ${spaced(c.number)}, ${c.what}`);
-  }, { class: 'test-card' });
-  const listed = (cards) => cards.map((c) => {
-    const b = pick(c);
-    b.append(el('code', { text: spaced(c.number) }), el('span', { text: c.what }));
-    return el('li', {}, b);
-  });
-  const node = el('div', { class: 'cards' },
-    el('label', { for: 'card', text: 'Card number' }), input,
+  const pick = (c) =>
+    button(
+      '',
+      () => {
+        input.value = spaced(c.number);
+        input.removeAttribute('aria-invalid');
+        say(`Card ${spaced(c.number)}, ${c.what}`);
+      },
+      { class: 'test-card' },
+    );
+  const listed = (cards) =>
+    cards.map((c) => {
+      const b = pick(c);
+      b.append(el('code', { text: spaced(c.number) }), el('span', { text: c.what }));
+      return el('li', {}, b);
+    });
+  const node = el(
+    'div',
+    { class: 'cards' },
+    el('label', { for: 'card', text: 'Card number' }),
+    input,
     el('p', { id: 'card-help', class: 'muted small', text: 'This is a sandbox: no money moves. Take a test card:' }),
     el('ul', { class: 'test-cards' }, listed(testCards)),
-    el('details', {}, el('summary', { text: 'Cards for rare troubles' }), el('ul', { class: 'test-cards' }, listed(rareTestCards))));
+    el(
+      'details',
+      {},
+      el('summary', { text: 'Cards for rare troubles' }),
+      el('ul', { class: 'test-cards' }, listed(rareTestCards)),
+    ),
+  );
   return { node, input, number: () => input.value.replace(/[\s-]/g, '') };
 }
 
@@ -42,17 +64,37 @@ export async function mount(root, context) {
   const left = timer('Held for you for', signal, () => lapsed({ code: 'HOLD_LAPSED' }));
   const free = held.amount === 0;
   const card = free ? null : cardForm();
-  const pay = el('button', { type: 'submit', class: 'main', text: free ? 'Confirm' : `Pay ${money(held.amount, held.currency)}` });
+  const pay = el('button', {
+    type: 'submit',
+    class: 'main',
+    text: free ? 'Confirm' : `Pay ${money(held.amount, held.currency)}`,
+  });
   const longer = button('More time', extend, { class: 'quiet' });
   const back = button('Give them back', release, { class: 'quiet' });
-  const form = el('form', { novalidate: true },
+  const form = el(
+    'form',
+    { novalidate: true },
     el('h2', { text: free ? 'Nothing to pay' : 'Pay by card' }),
-    card?.node ?? el('p', { class: 'muted', text: 'These places are free of charge. Confirm, and they are yours.' }), box.node, pay);
-  const order = el('section', { class: 'card' }, el('h2', { text: 'Your order' }), orderTable(held, event), left.node,
-    el('p', { class: 'actions' }, longer, back));
-  root.append(eventHead(event, free ? 'Confirm your places' : 'Pay for your places'),
-    el('div', { class: 'columns' }, order, el('section', { class: 'card' }, form)));
-  if (held.seats.length) seatPictures(held, event, signal).then((p) => order.append(...p)).catch(() => {});
+    card?.node ?? el('p', { class: 'muted', text: 'These places are free of charge. Confirm, and they are yours.' }),
+    box.node,
+    pay,
+  );
+  const order = el(
+    'section',
+    { class: 'card' },
+    el('h2', { text: 'Your order' }),
+    orderTable(held, event),
+    left.node,
+    el('p', { class: 'actions' }, longer, back),
+  );
+  root.append(
+    eventHead(event, free ? 'Confirm your places' : 'Pay for your places'),
+    el('div', { class: 'columns' }, order, el('section', { class: 'card' }, form)),
+  );
+  if (held.seats.length)
+    seatPictures(held, event, signal)
+      .then((p) => order.append(...p))
+      .catch(() => {});
 
   form.addEventListener('submit', (e) => {
     e.preventDefault();
@@ -85,7 +127,8 @@ export async function mount(root, context) {
       taken(await api.pay(id, paying.hold, token, paying.key, body, { signal, timeout: 20_000 }));
     } catch (problem) {
       if (signal.aborted) return;
-      if (['PAYMENT_RUNNING', 'IDEMPOTENCY_KEY_REUSED', 'HOLD_UNKNOWN'].includes(problem.code)) return findReservation(problem);
+      if (['PAYMENT_RUNNING', 'IDEMPOTENCY_KEY_REUSED', 'HOLD_UNKNOWN'].includes(problem.code))
+        return findReservation(problem);
       unpaid(problem);
     }
   }
@@ -160,10 +203,14 @@ export async function mount(root, context) {
     if (store.journey(id).paying && problem.code === 'HOLD_LAPSED' && isBusy(pay)) return; // the payment decides
     busy(pay, true);
     longer.disabled = back.disabled = true;
+    longer.parentElement.hidden = true;
     left.node.hidden = true;
-    box.show(problem, visitOver
-      ? button('Join again', () => (store.restart(id), go()))
-      : button('Choose again', () => (store.update(id, { hold: undefined, paying: undefined }), go())));
+    box.show(
+      problem,
+      visitOver
+        ? button('Join again', () => (store.restart(id), go()))
+        : button('Choose again', () => (store.update(id, { hold: undefined, paying: undefined }), go())),
+    );
   }
 
   function show() {

@@ -6,7 +6,12 @@ import { phase } from './problems.js';
 import * as store from './store.js';
 
 const shownMost = 60;
-const goOn = { line: 'Back to your place in line', seats: 'Go on choosing', checkout: 'Go on to payment', receipt: 'See your booking' };
+const goOn = {
+  line: 'Back to your place in line',
+  seats: 'Go on choosing',
+  checkout: 'Go on to payment',
+  receipt: 'See your booking',
+};
 
 function card(event) {
   const step = store.stepOf(event.id);
@@ -16,13 +21,31 @@ function card(event) {
   const left = el('span', { class: 'left muted', text: '\u00a0' });
   const bar = meter(`Share of ${event.name} still available`, 0, event.capacity);
   const link = el('a', { href: `#/event/${encodeURIComponent(event.id)}`, text: event.name });
-  const node = el('li', { class: 'event card' },
-    el('div', { class: 'day', 'aria-hidden': 'true' }, el('span', { class: 'month', text: month(event) }), el('span', { class: 'of-month', text: day(event) })),
-    el('div', { class: 'body' },
+  const node = el(
+    'li',
+    { class: 'event card' },
+    el(
+      'div',
+      { class: 'day', 'aria-hidden': 'true' },
+      el('span', { class: 'month', text: month(event) }),
+      el('span', { class: 'of-month', text: day(event) }),
+    ),
+    el(
+      'div',
+      { class: 'body' },
       el('h2', {}, link),
       el('p', { class: 'muted', text: [event.venue, `${date(event)}, ${clock(event)}`].filter(Boolean).join(' · ') }),
-      el('div', { class: 'figures' }, chip, price, left), bar,
-      goOn[step] ? el('p', { class: 'go-on' }, el('a', { href: `#/event/${encodeURIComponent(event.id)}`, text: `${goOn[step]} →` })) : null));
+      el('div', { class: 'figures' }, chip, price, left),
+      bar,
+      goOn[step]
+        ? el(
+            'p',
+            { class: 'go-on' },
+            el('a', { href: `#/event/${encodeURIComponent(event.id)}`, text: `${goOn[step]} →` }),
+          )
+        : null,
+    ),
+  );
   return {
     node,
     phase(word) {
@@ -43,30 +66,64 @@ function card(event) {
 export async function mount(root, { signal, title }) {
   title('Events');
   root.append(el('h1', { text: 'Events' }));
-  const list = el('ul', { class: 'events', 'aria-busy': 'true' }, el('li', { class: 'card muted', text: 'Looking for events…' }));
+  const list = el(
+    'ul',
+    { class: 'events', 'aria-busy': 'true' },
+    el('li', { class: 'card muted', text: 'Looking for events…' }),
+  );
   root.append(list);
   const own = store.bookings();
   if (own.length) {
-    root.append(el('section', { class: 'own' }, el('h2', { text: 'Your bookings in this browser' }),
-      el('ul', {}, own.map((b) => el('li', {}, el('a', { href: `#/booking/${encodeURIComponent(b.id)}`, text: b.name }),
-        el('span', { class: 'muted', text: `${money(b.amount, b.currency)} · ${moment(b.at)}` }))))));
+    root.append(
+      el(
+        'section',
+        { class: 'own' },
+        el('h2', { text: 'Your bookings in this browser' }),
+        el(
+          'ul',
+          {},
+          own.map((b) =>
+            el(
+              'li',
+              {},
+              el('a', { href: `#/booking/${encodeURIComponent(b.id)}`, text: b.name }),
+              el('span', { class: 'muted', text: `${money(b.amount, b.currency)} · ${moment(b.at)}` }),
+            ),
+          ),
+        ),
+      ),
+    );
   }
 
   const events = (await api.events({ signal })).slice(0, shownMost);
   events.sort((a, b) => phase(b.phase).open - phase(a.phase).open || a.startsAt.localeCompare(b.startsAt));
   list.setAttribute('aria-busy', 'false');
   if (!events.length) {
-    list.replaceChildren(el('li', { class: 'card empty' }, el('p', { text: 'There are no events yet.' }),
-      el('p', { class: 'muted', text: 'They appear here as soon as one is set up.' })));
+    list.replaceChildren(
+      el(
+        'li',
+        { class: 'card empty' },
+        el('p', { text: 'There are no events yet.' }),
+        el('p', { class: 'muted', text: 'They appear here as soon as one is set up.' }),
+      ),
+    );
     return;
   }
   const cards = events.map((e) => [e, card(e)]);
   list.replaceChildren(...cards.map(([, c]) => c.node));
-  const refresh = ([event, c]) => api.status(event.id, { signal, tries: 1 }).then((s) => {
-    c.phase(s.phase);
-    c.stock(s.availability);
-  }).catch(() => {});
-  for (const [event, c] of cards) api.event(event.id, { signal }).then((e) => c.full(e)).catch(() => {});
+  const refresh = ([event, c]) =>
+    api
+      .status(event.id, { signal, tries: 1 })
+      .then((s) => {
+        c.phase(s.phase);
+        c.stock(s.availability);
+      })
+      .catch(() => {});
+  for (const [event, c] of cards)
+    api
+      .event(event.id, { signal })
+      .then((e) => c.full(e))
+      .catch(() => {});
   cards.forEach(refresh);
   every(5_000, () => document.visibilityState === 'visible' && cards.slice(0, 12).forEach(refresh), signal);
 }

@@ -9,7 +9,10 @@ import { follow, longPoll } from './stream.js';
 
 const speakEvery = 15_000;
 const ends = {
-  EXPIRED: ['Your turn has passed', 'A turn waits only for a while, and this one was not taken in time. You can join again at the end of the line.'],
+  EXPIRED: [
+    'Your turn has passed',
+    'A turn waits only for a while, and this one was not taken in time. You can join again at the end of the line.',
+  ],
   LEFT: ['You left the line', 'You can join again at the end of the line.'],
   COMPLETED: ['Your visit is complete', 'What you booked is yours. You can join again for more.'],
 };
@@ -30,16 +33,35 @@ export async function mount(root, context) {
   const why = el('p', { class: 'why', hidden: true });
   const fact = (name, value) => el('div', {}, el('dt', { text: name }), value);
   const leave = button('Leave the line', leaveLine, { class: 'quiet' });
-  const waiting = el('section', { class: 'card waiting' },
-    el('p', { class: 'big' }, place, label), bar,
-    el('dl', { class: 'facts' }, fact('Ahead of you', ahead), fact('Estimated wait', estimate), fact('In line altogether', behind)),
-    why, el('p', { class: 'muted small', text: `Keep this page open. You may reload it: ticket ${own.ticket} stays yours.` }), leave);
+  const waiting = el(
+    'section',
+    { class: 'card waiting' },
+    el('p', { class: 'big' }, place, label),
+    bar,
+    el(
+      'dl',
+      { class: 'facts' },
+      fact('Ahead of you', ahead),
+      fact('Estimated wait', estimate),
+      fact('In line altogether', behind),
+    ),
+    why,
+    el('p', {
+      class: 'muted small',
+      text: `Keep this page open. You may reload it: ticket ${own.ticket} stays yours.`,
+    }),
+    leave,
+  );
 
   const enter = button('Go in now', () => claim(), { class: 'main' });
   const left = timer('Your turn waits for', signal, () => claim());
-  const turn = el('section', { class: 'card turn', hidden: true },
-    left.node, enter,
-    el('p', { class: 'muted small', text: 'You are taken in by yourself while this page is in front of you.' }));
+  const turn = el(
+    'section',
+    { class: 'card turn', hidden: true },
+    left.node,
+    enter,
+    el('p', { class: 'muted small', text: 'You are taken in by yourself while this page is in front of you.' }),
+  );
   const over = el('section', { class: 'card notice', hidden: true });
   const head = eventHead(event, 'You are in line');
   const heading = head.querySelector('h1');
@@ -54,15 +76,20 @@ export async function mount(root, context) {
   function end(state, phaseWord) {
     following.abort();
     const closed = phaseWord === 'CLOSED';
-    const [what, text] = closed ? ['The sale has ended', 'Nobody else is let in.'] : ends[state] ?? ends.EXPIRED;
+    const [what, text] = closed ? ['The sale has ended', 'Nobody else is let in.'] : (ends[state] ?? ends.EXPIRED);
     waiting.hidden = turn.hidden = true;
     over.hidden = false;
     setText(heading, what);
     title(what);
-    over.replaceChildren(el('p', { text }),
-      el('p', { class: 'actions' },
+    over.replaceChildren(
+      el('p', { text }),
+      el(
+        'p',
+        { class: 'actions' },
         closed ? null : button('Join again', () => (store.restart(id), go()), { class: 'main' }),
-        el('a', { class: 'button', href: '#/', on: { click: () => store.restart(id) }, text: 'All events' })));
+        el('a', { class: 'button', href: '#/', on: { click: () => store.restart(id) }, text: 'All events' }),
+      ),
+    );
     say(what, true);
   }
 
@@ -139,16 +166,22 @@ export async function mount(root, context) {
     location.hash = '#/';
   }
 
-  document.addEventListener('visibilitychange', () => {
-    if (document.visibilityState === 'visible' && !turn.hidden) claim();
-  }, { signal });
+  document.addEventListener(
+    'visibilitychange',
+    () => {
+      if (document.visibilityState === 'visible' && !turn.hidden) claim();
+    },
+    { signal },
+  );
 
   let etag;
   const poll = async (pollSignal) => {
-    const answer = await longPoll(api.ticketPath(id), { token: own.token, etag, signal: pollSignal }).catch((problem) => {
-      if (endsVisit(problem) && !pollSignal.aborted) end('EXPIRED');
-      throw problem;
-    });
+    const answer = await longPoll(api.ticketPath(id), { token: own.token, etag, signal: pollSignal }).catch(
+      (problem) => {
+        if (endsVisit(problem) && !pollSignal.aborted) end('EXPIRED');
+        throw problem;
+      },
+    );
     etag = answer.etag ?? etag;
     if (answer.status === 200) show(answer.body);
     await sleep(250, pollSignal);
@@ -165,7 +198,10 @@ export async function mount(root, context) {
   // A lost claim is tried again while the turn waits.
   every(5_000, () => !turn.hidden && document.visibilityState === 'visible' && claim(), signal);
   follow({
-    path: `${api.ticketPath(id)}/stream`, token: own.token, events: ['position', 'admitted', 'expired', 'notice'], poll,
+    path: `${api.ticketPath(id)}/stream`,
+    token: own.token,
+    events: ['position', 'admitted', 'expired', 'notice'],
+    poll,
     signal: following.signal,
     on: (name, data) => (name === 'notice' ? note.show(data.message) : show(data)),
   });

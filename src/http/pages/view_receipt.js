@@ -14,17 +14,34 @@ export async function mount(root, { id, signal, go, title, step }) {
     go();
   };
   await showReservation(root, {
-    id: own.reservation, token: own.token, signal, title,
+    id: own.reservation,
+    token: own.token,
+    signal,
+    title,
     onState: (r, event) => {
       step(['PAYING', 'FAILED'].includes(r.state) ? 'checkout' : 'receipt');
       if (r.state !== 'CONFIRMED') return;
       store.update(id, { choice: undefined });
-      store.keepBooking({ id: r.reservationId, name: event.name, token: own.token, amount: r.amount, currency: r.currency, at: r.createdAt });
+      store.keepBooking({
+        id: r.reservationId,
+        name: event.name,
+        token: own.token,
+        amount: r.amount,
+        currency: r.currency,
+        at: r.createdAt,
+      });
     },
     actions: (r) => {
-      if (r.state === 'FAILED') return [button('Choose again', choose, { class: 'main' }), el('a', { class: 'button', href: '#/', text: 'All events' })];
+      if (r.state === 'FAILED')
+        return [
+          button('Choose again', choose, { class: 'main' }),
+          el('a', { class: 'button', href: '#/', text: 'All events' }),
+        ];
       if (r.state === 'PAYING') return [];
-      return [el('a', { class: 'button', href: '#/', text: 'All events' }), button('Book more', again, { class: 'quiet' })];
+      return [
+        el('a', { class: 'button', href: '#/', text: 'All events' }),
+        button('Book more', again, { class: 'quiet' }),
+      ];
     },
   });
 }

@@ -22,7 +22,8 @@ export async function mount(root, context) {
   const box = problemBox();
   const visit = timer('Your visit ends in', signal, () => gone({ code: 'NOT_ADMITTED' }));
   const category = (seat) => event.categories.find((c) => c.id === seat.category);
-  const describe = (seat) => `${category(seat)?.name ?? seat.category}, ${money(category(seat)?.price ?? 0, event.currency)}`;
+  const describe = (seat) =>
+    `${category(seat)?.name ?? seat.category}, ${money(category(seat)?.price ?? 0, event.currency)}`;
   let map = null;
   let open = null; // the block on show
   let sending = false;
@@ -38,7 +39,8 @@ export async function mount(root, context) {
       seats.forEach((s) => map?.paint(s));
       areas.sync(choice);
     },
-    full: () => box.show({ text: `You can take ${event.limitPerUser} at most.`, next: 'Give one back to take another.' }),
+    full: () =>
+      box.show({ text: `You can take ${event.limitPerUser} at most.`, next: 'Give one back to take another.' }),
   });
   const stock = new Stock(event, {
     signal,
@@ -56,7 +58,7 @@ export async function mount(root, context) {
 
   const look = (seat) => {
     if (choice.has(seat.id)) return 'chosen';
-    return own.has(seat.id) ? 'own' : lookOf[stock.status(seat)] ?? 'blocked';
+    return own.has(seat.id) ? 'own' : (lookOf[stock.status(seat)] ?? 'blocked');
   };
 
   function toggle(seat) {
@@ -69,7 +71,9 @@ export async function mount(root, context) {
   }
 
   function inspect(seat) {
-    inspector.textContent = seat ? `${seatName(seat)} · ${describe(seat).replace(', ', ' · ')} · ${looks[look(seat)]}` : 'Choose a seat.';
+    inspector.textContent = seat
+      ? `${seatName(seat)} · ${describe(seat).replace(', ', ' · ')} · ${looks[look(seat)]}`
+      : 'Choose a seat.';
   }
 
   async function openBlock(blockId, speak = true) {
@@ -81,14 +85,29 @@ export async function mount(root, context) {
     store.update(id, { block: blockId });
     map = new SeatMap(block, { categories: event.categories, look, describe, toggle, inspect });
     const most = Math.min(event.limitPerUser || 8, 8);
-    const many = el('select', { id: 'many', 'aria-label': 'How many side by side' },
-      Array.from({ length: most }, (_, i) => el('option', { value: i + 1, text: `${i + 1}` })));
+    const many = el(
+      'select',
+      { id: 'many', 'aria-label': 'How many side by side' },
+      Array.from({ length: most }, (_, i) => el('option', { value: i + 1, text: `${i + 1}` })),
+    );
     many.value = Math.min(2, most);
     panel.replaceChildren(
-      el('div', { class: 'panel-head' }, el('h2', { text: block.name }),
-        el('div', { class: 'together' }, many, button('Find side by side', () => findTogether(Number(many.value)), { class: 'quiet' }))),
-      el('p', { class: 'front', text: 'Front', 'aria-hidden': 'true' }), map.node, inspector,
-      legend(event, new Set(block.seats.map((s) => s.category)), own.size > 0));
+      el(
+        'div',
+        { class: 'panel-head' },
+        el('h2', { text: block.name }),
+        el(
+          'div',
+          { class: 'together' },
+          many,
+          button('Find side by side', () => findTogether(Number(many.value)), { class: 'quiet' }),
+        ),
+      ),
+      el('p', { class: 'front', text: 'Front', 'aria-hidden': 'true' }),
+      map.node,
+      inspector,
+      legend(event, new Set(block.seats.map((s) => s.category)), own.size > 0),
+    );
     panel.setAttribute('aria-busy', 'false');
     if (speak) say(`${block.name}, ${block.available} seats free`);
   }
@@ -97,7 +116,11 @@ export async function mount(root, context) {
     box.clear();
     choice.clear();
     const found = together(rowsOf(open.seats), n, (seat) => look(seat) === 'free');
-    if (!found) return box.show({ text: `There are no ${n} free seats side by side in ${open.name}.`, next: 'Look in another block.' });
+    if (!found)
+      return box.show({
+        text: `There are no ${n} free seats side by side in ${open.name}.`,
+        next: 'Look in another block.',
+      });
     found.forEach((seat) => choice.add({ ...seat, block: open.id, price: category(seat)?.price ?? 0 }));
     map.reveal(found[0].id);
     say(choice.summary());
@@ -105,7 +128,9 @@ export async function mount(root, context) {
 
   function dropTaken() {
     if (sending || store.journey(id).holding) return; // these may be held for us
-    const taken = choice.seats().filter((s) => stock.live && stock.status({ ...s, status: 'AVAILABLE' }) !== 'AVAILABLE');
+    const taken = choice
+      .seats()
+      .filter((s) => stock.live && stock.status({ ...s, status: 'AVAILABLE' }) !== 'AVAILABLE');
     if (!taken.length) return;
     taken.forEach((s) => choice.remove(s.id));
     box.show({ text: `${taken.map(seatName).join(', ')}: somebody else was faster.`, next: 'Choose another seat.' });
@@ -139,7 +164,10 @@ export async function mount(root, context) {
   function gone(problem) {
     sending = true;
     busy(hold, true);
-    box.show(problem, button('Join again', () => (store.restart(id), go())));
+    box.show(
+      problem,
+      button('Join again', () => (store.restart(id), go())),
+    );
   }
 
   async function finish() {
@@ -149,28 +177,59 @@ export async function mount(root, context) {
   }
 
   root.append(
-    el('div', { class: 'head-row' }, eventHead(event, 'Choose your places'),
-      el('div', { class: 'visit' }, visit.node, button('Leave', finish, { class: 'quiet', 'aria-label': 'Leave without booking' }))), note.node, box.node,
-    el('div', { class: 'choosing' },
-      el('div', { class: 'places' },
+    el(
+      'div',
+      { class: 'head-row' },
+      eventHead(event, 'Choose your places'),
+      el(
+        'div',
+        { class: 'visit' },
+        visit.node,
+        button('Leave', finish, { class: 'quiet', 'aria-label': 'Leave without booking' }),
+      ),
+    ),
+    note.node,
+    box.node,
+    el(
+      'div',
+      { class: 'choosing' },
+      el(
+        'div',
+        { class: 'places' },
         event.blocks.length ? el('section', { class: 'card', 'aria-label': 'Seats' }, blocks.node, panel) : null,
-        areas.node),
-      el('aside', { class: 'card basket', 'aria-label': 'Your choice' }, choice.node, hold)));
+        areas.node,
+      ),
+      el('aside', { class: 'card basket', 'aria-label': 'Your choice' }, choice.node, hold),
+    ),
+  );
   visit.until(admission.expiresAt);
   areas.sync(choice);
 
-  const reservations = api.reservations(admission.token, { signal, tries: 2 }).then((all) => {
-    for (const r of all) if (['CONFIRMED', 'PAYING'].includes(r.state)) r.seats.forEach((s) => own.add(s.id));
-  }).catch((problem) => !signal.aborted && endsVisit(problem) && gone(problem));
+  const reservations = api
+    .reservations(admission.token, { signal, tries: 2 })
+    .then((all) => {
+      for (const r of all) if (['CONFIRMED', 'PAYING'].includes(r.state)) r.seats.forEach((s) => own.add(s.id));
+    })
+    .catch((problem) => !signal.aborted && endsVisit(problem) && gone(problem));
   await Promise.all([stock.start(), reservations]);
-  const first = event.blocks.find((b) => b.id === store.journey(id).block) ??
-    event.blocks.find((b) => stock.places.get(b.id)?.available) ?? event.blocks[0];
+  const first =
+    event.blocks.find((b) => b.id === store.journey(id).block) ??
+    event.blocks.find((b) => stock.places.get(b.id)?.available) ??
+    event.blocks[0];
   if (first) await openBlock(first.id, false);
   if (store.journey(id).holding) {
     // The page was left while this very order was on its way: it is sent again, as the same order.
     choice.restore(store.journey(id).holding.body);
     holdPlaces();
   }
-  every(8_000, () => document.visibilityState === 'visible' &&
-    api.status(id, { signal, tries: 1 }).then((s) => note.show(s.message)).catch(() => {}), signal);
+  every(
+    8_000,
+    () =>
+      document.visibilityState === 'visible' &&
+      api
+        .status(id, { signal, tries: 1 })
+        .then((s) => note.show(s.message))
+        .catch(() => {}),
+    signal,
+  );
 }

@@ -1,0 +1,217 @@
+// The partition core as stories: what one log entry does, what leaves, what survives.
+#include "partition_fixture.hpp"
+
+using namespace sluice;
+using namespace sluice::partition;
+using namespace sluice::partition::test;
+
+namespace {
+
+/// A note to the event, as another partition sends it.
+proposal note_from(std::uint32_t partition, std::uint64_t sequence, std::uint64_t received) {
+  return {the_event, {}, "", codec::encode(message{count_received{received}}), note_source{{partition}, sequence}, {}};
+}
+
+std::size_t steps_of(const replica& r, log_index index) {
+  std::uint32_t last = 0;
+  for (const auto& d : r.deliveries)
+    if (d.index == index)
+      last = std::max(last, d.step);
+  return last;
+}
+
+/// Everything a checkpoint and the machines know.
+void check_same(const replica& a, const replica& b, std::initializer_list<entity_ref> entities) {
+  CHECK(a.core().state_hash() == b.core().state_hash());
+  for (const auto& of : entities)
+    CHECK(a.state_of(of) == b.state_of(of));
+}
+
+} // namespace
+
+TEST_CASE("partition: a hold over two blocks is one entry of three steps", "[cluster][partition]") {
+  replica r;
+  open_house(r, {"alice"});
+  auto before = r.core().applied();
+  auto held = r.get<hold_reply>(session_of("alice"), hold_of(1, 1, {1, 2}));
+  CHECK(held.parts.size() == 2);
+  CHECK(r.core().applied() == before + 1);
+  CHECK(steps_of(r, before + 1) == 3); // session, both blocks, session and event
+  std::size_t in_step_two = 0;
+  for (const auto& d : r.deliveries)
+    in_step_two += d.index == before + 1 && d.step == 2 ? 1 : 0;
+  CHECK(in_step_two == 2);
+}
+
+TEST_CASE("partition: one block refuses, the others are released in the same entry", "[cluster][partition]") {
+  replica r;
+  open_house(r, {"alice", "bob"});
+  r.get<hold_reply>(session_of("alice"), hold_of(1, 1, {2}));
+  auto before = r.core().applied();
+  CHECK(r.get<refusal>(session_of("bob"), hold_of(2, 2, {1, 2})).why == errc::seat_not_available);
+  CHECK(r.core().applied() == before + 1);
+  // Nothing of it is left: the seat in the other block is free.
+  CHECK(r.get<hold_reply>(session_of("bob"), hold_of(2, 3, {1})).parts.size() == 1);
+}
+
+TEST_CASE("partition: what gathers while an entry is written becomes the next entry", "[cluster][partition]") {
+  replica r;
+  open_house(r, {});
+  auto before = r.core().applied();
+  auto first = r.propose(the_event, join{"a"});
+  auto second = r.propose(the_event, join{"b"});
+  auto third = r.propose(the_event, join{"c"});
+  CHECK(r.answers.count(first) == 0); // not before it is durable
+  r.settle();
+  CHECK(r.core().applied() == before + 2);
+  for (auto number : {first, second, third})
+    CHECK(std::holds_alternative<ticket_reply>(r.answers.at(number)));
+}
+
+TEST_CASE("partition: an event is removed after everything else in the entry", "[cluster][partition]") {
+  replica r;
+  open_house(r, {});
+  r.propose(the_event, join{"somebody"}); // keeps the log busy
+  auto removed = r.propose(the_event, control_event{event_action::remove, {}, false, "test"});
+  auto smaller = two_blocks();
+  smaller.sections.front().blocks.pop_back();
+  smaller.sections.front().blocks.front().rows.front().seats.pop_back();
+  r.propose(the_event, define_event{smaller, 1, "test"});
+  r.settle();
+  CHECK(std::holds_alternative<done>(r.answers.at(removed)));
+  CHECK_FALSE(r.is_active(the_event));
+  auto late = r.propose(the_event, join{"latecomer"});
+  r.settle();
+  CHECK(r.refusals.at(late) == errc::event_unknown);
+}
+
+TEST_CASE("partition: a note is sent again until it is acknowledged", "[cluster][partition]") {
+  replica r;
+  open_house(r, {}); // tells the catalogue, in partition 0
+  auto count = [&] {
+    return std::count_if(r.notes.begin(), r.notes.end(), [](const auto& n) { return n.what.note.has_value(); });
+  };
+  REQUIRE(count() == 1);
+  CHECK(r.notes.front().to == partition_id{0});
+  CHECK(r.notes.front().what.note->sequence == 1);
+  r.pass(1s);
+  r.pass(1s);
+  CHECK(count() == 3);
+  proposal ack;
+  ack.ack = note_source{{0}, 1};
+  r.handle(partition::propose{{ack}});
+  r.settle();
+  CHECK(r.core().status().outbox == 0);
+  r.pass(5s);
+  CHECK(count() == 3);
+}
+
+TEST_CASE("partition: a note that comes twice is executed once, and in order", "[cluster][partition]") {
+  replica r;
+  open_house(r, {});
+  auto delivered = [&](std::uint64_t sequence) {
+    auto before = r.deliveries.size();
+    r.notes.clear();
+    r.handle(partition::propose{{note_from(3, sequence, sequence)}});
+    r.settle();
+    return r.deliveries.size() - before;
+  };
+  CHECK(delivered(2) == 0); // too early: it will be sent again
+  CHECK(r.notes.empty());
+  CHECK(delivered(1) == 1);
+  REQUIRE(r.notes.size() == 1);
+  CHECK(r.notes.front().what.ack->sequence == 1);
+  CHECK(delivered(1) == 0);
+  REQUIRE(r.notes.size() == 1); // its sender needs to hear it once more
+  CHECK(delivered(2) == 1);
+  r.take_checkpoint();
+  replica again{{}, r.stored()};
+  again.handle(partition::propose{{note_from(3, 2, 2)}});
+  auto before = again.deliveries.size();
+  again.settle();
+  CHECK(again.deliveries.size() == before); // nor after a restart
+}
+
+TEST_CASE("partition: deadlines fire in log time", "[cluster][partition]") {
+  replica r;
+  open_house(r, {"alice"});
+  auto held = r.get<hold_reply>(session_of("alice"), hold_of(1, 1, {1}));
+  CHECK(held.expires_in_ms == 60'000);
+  r.pass(59s);
+  CHECK(r.get<refusal>(session_of("alice"), hold_of(1, 2, {1})).why == errc::seat_not_available);
+  r.pass(2s); // a pulse, by itself
+  CHECK(r.get<hold_reply>(session_of("alice"), hold_of(1, 3, {1})).parts.size() == 1);
+}
+
+TEST_CASE("partition: an outage of hours lapses nobody's hold", "[cluster][partition]") {
+  replica r;
+  open_house(r, {"alice"});
+  r.get<hold_reply>(session_of("alice"), hold_of(1, 1, {1}));
+  replica later{{}, r.stored()};
+  later.pass(50s); // a restart adds 5 s at most
+  CHECK(later.get<refusal>(session_of("alice"), hold_of(1, 2, {1})).why == errc::seat_not_available);
+  later.pass(15s);
+  CHECK(later.get<hold_reply>(session_of("alice"), hold_of(1, 3, {1})).parts.size() == 1);
+}
+
+TEST_CASE("partition: checkpoint and tail are the full replay", "[cluster][partition]") {
+  replica r;
+  open_house(r, {"alice", "bob"});
+  r.get<hold_reply>(session_of("alice"), hold_of(1, 1, {1, 2}));
+  pay_hold pay{{"p1", {1, 1}}, numbered<admission_id>(1), numbered<hold_id>(1), numbered<reservation_id>(1),
+               payment_method::card, "4242"};
+  r.get<reservation_reply>(session_of("alice"), pay);
+  r.take_checkpoint();
+  auto at = r.core().status().checkpoint_index;
+  CHECK(at > 0);
+  r.get<done>(the_event, leave{"bob", {2}});
+  REQUIRE(r.core().applied() > at);
+
+  replica short_way{{}, r.stored()};
+  replica long_way{{}, r.stored(), false};
+  CHECK(short_way.core().applied() == long_way.core().applied());
+  // Ask everybody something, so that they are awake in both.
+  for (auto* again : {&short_way, &long_way}) {
+    again->run(the_event, join{"alice"});
+    again->run(session_of("alice"), release_hold{numbered<admission_id>(1), numbered<hold_id>(9)});
+  }
+  check_same(short_way, long_way, {the_event, session_of("alice")});
+  // The open charge comes again, since nobody knows whether the process before asked for it.
+  REQUIRE(short_way.effects.size() == 1);
+  CHECK(short_way.effects.front().of == session_of("alice"));
+  CHECK(short_way.effects.front().body == r.effects.front().body);
+}
+
+TEST_CASE("partition: a session goes to sleep with its changes and comes back with them", "[cluster][partition]") {
+  config settings;
+  settings.entities.idle = 2s;
+  replica r{settings};
+  open_house(r, {"alice"});
+  auto held = r.get<hold_reply>(session_of("alice"), hold_of(1, 1, {1}));
+  auto state = r.state_of(session_of("alice"));
+  r.pass(3s);
+  CHECK_FALSE(r.is_active(session_of("alice")));
+  CHECK(r.get<hold_reply>(session_of("alice"), hold_of(1, 1, {1})) == held); // the key is remembered
+  CHECK(r.state_of(session_of("alice")) == state);
+  r.pass(3s);
+  r.take_checkpoint(); // asleep, it is part of it
+  replica again{settings, r.stored()};
+  CHECK(again.get<hold_reply>(session_of("alice"), hold_of(1, 1, {1})) == held);
+}
+
+TEST_CASE("partition: a full queue refuses early and keeps what it took", "[cluster][partition]") {
+  config settings;
+  settings.waiting_commands_max = 2;
+  replica r{settings};
+  open_house(r, {});
+  std::vector<std::uint64_t> numbers;
+  for (int i = 0; i < 6; ++i)
+    numbers.push_back(r.propose(the_event, join{"user" + std::to_string(i)}));
+  r.settle();
+  CHECK(r.answers.size() - 1 == 3); // one was under way, two waited
+  CHECK(r.refusals.size() == 3);
+  for (auto number : numbers)
+    CHECK(r.answers.contains(number) != r.refusals.contains(number));
+  CHECK(r.refusals.at(numbers.back()) == errc::overloaded);
+  CHECK(std::holds_alternative<ticket_reply>(r.run(the_event, join{"user6"})));
+}
