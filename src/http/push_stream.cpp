@@ -9,6 +9,7 @@ namespace sluice::http {
 namespace {
 
 constexpr std::chrono::seconds silence_max{15};
+constexpr std::size_t behind_max = std::size_t{64} * 1024; // bytes kept for a slow client
 constexpr std::chrono::seconds position_every{1}; // the front moves ten times a second; people read slower
 
 } // namespace
@@ -71,7 +72,10 @@ void push_stream::write(std::string bytes) {
   if (over_)
     return;
   if (writing_) {
-    next_ = std::move(bytes);
+    // Little comes here, since a busy stream is not looked at: bookings, and the second of two events.
+    next_ += bytes;
+    if (next_.size() > behind_max)
+      close(); // it comes back and is told everything anew
     return;
   }
   out_ = std::move(bytes);

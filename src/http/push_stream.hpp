@@ -50,7 +50,7 @@ private:
   tcp_socket socket_;
   std::string out_;
   std::size_t done_ = 0;
-  std::string next_; // replaced by what is newer while a write is under way
+  std::string next_; // what came while a write is under way; bounded
   std::chrono::steady_clock::time_point spoken_{};
   bool writing_ = false;
   bool last_ = false;

@@ -331,6 +331,8 @@ std::vector<std::string> node::not_ready() const {
     reasons.emplace_back("the node is stopping");
   if (!bridge_services_->secrets())
     reasons.emplace_back("the cluster is not founded yet");
+  if (serving_)
+    return reasons; // an event founded or removed since then makes the node no less ready
   auto shared = models_.catalogue();
   for (const auto& entry : shared->events) {
     if (!entry.defined)
