@@ -35,7 +35,7 @@ partition_host::behavior_type partition_host::make_behavior() {
       [this](const published_back& m) {
         std::vector<partition::publication_out> publications;
         for (auto& p : *m.body)
-          publications.push_back({applied_, std::move(p)});
+          publications.push_back({core_.applied(), std::move(p)});
         services_.publications->take(partition_, publications);
       },
       [this](const flushed& m) { feed(partition::checkpoint_flushed{m.checkpoint}); },
@@ -82,10 +82,8 @@ void partition_host::carry_out() {
   if (out_.fatal)
     fail_stop(*out_.fatal, __FILE__, __LINE__);
   write_log();
-  for (auto& f : out_.feed) {
-    applied_ = f.index;
+  for (auto& f : out_.feed)
     services_.log->append_feed(partition_, f.index, std::move(f.record));
-  }
   // Shares are asked for before anything newer is delivered: mailboxes keep the order.
   for (auto& s : out_.saves) {
     auto& handle = handle_of(s.of);

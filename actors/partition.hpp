@@ -56,7 +56,6 @@ private:
   partition::outputs out_;
   std::unordered_map<entity_ref, entity_actor> entities_;
   std::optional<host_time> timer_;
-  log_index applied_ = 0;
 };
 
 /// What recovery found, as the core wants it. A damaged log may not vote: on one node that is the end of it.

@@ -57,12 +57,13 @@ struct claims {
   event_number event; // tells an event from an earlier one of the same slug
   std::uint32_t epoch = 0;
   admission_id id{};  // of an admission token
-  wall_time issued{};
+  wall_time issued{}; // not valid before
   wall_time expires{};
 };
 
 /// Remembers which admission tokens were made or verified here, so that the slow check runs once per token.
-/// A direct-mapped table of keyed 64-bit hashes; shared by all threads.
+/// A table of keyed 64-bit hashes, a few places for each, since two tokens in one place would put each other out for ever.
+/// Shared by all threads.
 class verified_tokens {
 public:
   verified_tokens();
@@ -71,6 +72,8 @@ public:
 
 private:
   static constexpr std::size_t slots = 1 << 18;
+  static constexpr std::size_t ways = 8; // one cache line
+
   std::uint64_t seed_;
   std::vector<std::atomic<std::uint64_t>> table_;
 };
@@ -88,8 +91,17 @@ public:
   result<claims> verify(std::string_view token, wall_time now, bool may_be_expired = false);
 
 private:
+  /// A token that was read before, whole: its bytes are compared.
+  struct known_token {
+    std::string bytes;
+    claims says;
+  };
+
+  static constexpr std::size_t known_max = 1 << 14;
+
   std::string signing_input(const claims& c) const;
-  result<claims> read(std::string_view payload, claims::kind kind, wall_time now, bool may_be_expired) const;
+  result<claims> check(std::string_view token);
+  result<claims> read(std::string_view payload, claims::kind kind) const;
 
   std::shared_ptr<const key_ring> keys_;
   std::string issuer_;
@@ -98,6 +110,8 @@ private:
   std::vector<hmac_sha256> macs_;            // by queue key
   std::vector<std::string> queue_headers_;   // encoded, by key: a token's header must be one of these to the byte
   std::vector<std::string> admission_headers_;
+  std::vector<known_token> known_; // by hash
+  std::uint64_t seed_ = 0;         // of that hash
 };
 
 } // namespace sluice::http

@@ -221,12 +221,15 @@ void node::start_actors() {
     c.pulse = codec::encode(domain::message{domain::pulse{}});
     c.checkpoint_log_bytes = config_.checkpoint_log_mib * 1024 * 1024;
     c.entities.active_sessions_max = config_.active_sessions_max;
+    // Lazily: a partition's first write may be durable before `spawn` returns, and its completion must find the actor.
     partitions_[p] =
-        caf::actor_cast<actors::partition_actor>(caf_->spawn<actors::partition_host>(
+        caf::actor_cast<actors::partition_actor>(caf_->spawn<actors::partition_host, caf::lazy_init>(
             c, actors::start_from(found, identity_.self), shared));
   }
   for (std::uint32_t p = 0; p < identity_.partitions; ++p)
     routes_->attach({p}, partitions_[p]);
+  for (const auto& p : partitions_)
+    caf::anon_send(p, actors::look_inside{[](const partition::core&) {}}); // the first message begins it
   founder_ = std::make_unique<founder>(*routes_);
 }
 

@@ -226,6 +226,7 @@ class Program:
         self.process = None
 
     def launch(self, *arguments, **options):
+        assert not self.running, f"{self.name} runs already"
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen([str(PROGRAMS / self.name), *map(str, arguments)], stdout=log, stderr=log,
                                             stdin=subprocess.DEVNULL, **options)
@@ -331,12 +332,11 @@ class Node(Program):
         return self
 
     def wait_ready(self, seconds=60):
-        wait_for(self.is_ready, seconds, "the node is ready")
+        wait_for(lambda: not self.running or self.is_ready(), seconds, "the node is ready")
+        assert self.running, f"the node ended: {self.log_text()[-800:]}"
         self.key = (self.data / "admin.key").read_text().strip()
 
     def is_ready(self):
-        if not self.running:
-            raise AssertionError(f"the node ended: {self.log_text()[-800:]}")
         try:
             return Client(self.port, timeout=5).get("/readyz").status == 200
         except (OSError, http.client.HTTPException):
@@ -477,21 +477,20 @@ def definition(event, rows=2, seats=10, price=5000, area=0, admission=None, **mo
 class Case(unittest.TestCase):
     """One folder a test class; nodes and providers made here end with it. A failure keeps folder and logs."""
 
-    failed = False
-
     @classmethod
     def setUpClass(cls):
         cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="sluice-e2e-"))
         cls.programs = []
-        cls.failed = False
+        cls.failures = None  # None until the first test begins: a set-up that fails is a failure
+        cls.addClassCleanup(cls.clean_up)
 
     @classmethod
-    def tearDownClass(cls):
+    def clean_up(cls):
         for program in reversed(cls.programs):
             if program.running:
                 program.resume()
                 program.kill()
-        if cls.failed:
+        if cls.failures != 0:
             kept = OUTPUT / cls.__name__
             shutil.rmtree(kept, ignore_errors=True)
             shutil.copytree(cls.folder, kept, ignore_dangling_symlinks=True)
@@ -499,10 +498,10 @@ class Case(unittest.TestCase):
         shutil.rmtree(cls.folder, ignore_errors=True)
 
     def run(self, result=None):
-        before = len(result.failures) + len(result.errors) if result else 0
+        cls = type(self)
+        before = len(result.failures) + len(result.errors)
         super().run(result)
-        if result and len(result.failures) + len(result.errors) > before:
-            type(self).failed = True
+        cls.failures = (cls.failures or 0) + len(result.failures) + len(result.errors) - before
         return result
 
     @classmethod

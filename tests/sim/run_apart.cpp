@@ -58,8 +58,10 @@ run_report parse(const run_options& options, const std::string& text) {
     std::getline(fields, r.checker, '\t');
     std::getline(fields, r.what, '\0');
   }
-  if (!r.ok && r.what.empty()) // it was stopped: the last it said is why
-    r.what = said.substr(std::min(said.rfind('\n', said.find_last_not_of('\n')) + 1, said.size()));
+  if (!r.ok && r.what.empty()) { // it was stopped: the last it said is why
+    said.resize(said.find_last_not_of('\n') + 1);
+    r.what = said.substr(said.rfind('\n') + 1);
+  }
   return r;
 }
 

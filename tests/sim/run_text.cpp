@@ -72,8 +72,8 @@ std::string command_line(const run_options& options, planted bug) {
   return text;
 }
 
-std::optional<run_options> read_seed_file(const std::string& text) {
-  run_options options;
+std::optional<seed_file> read_seed_file(const std::string& text) {
+  seed_file file;
   std::istringstream lines{text};
   bool has_seed = false;
   for (std::string line; std::getline(lines, line);) {
@@ -82,11 +82,15 @@ std::optional<run_options> read_seed_file(const std::string& text) {
     std::string name, value;
     if (!(words >> name))
       continue;
-    if (!(words >> value) || !set_option(options, name, value))
+    if (!(words >> value))
+      return std::nullopt;
+    if (auto bug = planted_by_name(value); bug && name == "catches")
+      file.catches = *bug;
+    else if (!set_option(file.options, name, value))
       return std::nullopt;
     has_seed = has_seed || name == "seed";
   }
-  return has_seed ? std::make_optional(std::move(options)) : std::nullopt;
+  return has_seed ? std::make_optional(std::move(file)) : std::nullopt;
 }
 
 std::optional<planted> planted_by_name(std::string_view name) {

@@ -18,8 +18,13 @@ bool set_option(run_options& options, std::string_view name, std::string_view va
 /// The arguments that make this run again.
 std::string command_line(const run_options& options, planted bug = planted::none);
 
+struct seed_file {
+  run_options options;
+  planted catches = planted::none; // the bug this seed is kept for: with it, the run fails
+};
+
 /// A file of the corpus: an option and its value per line, `#` begins a comment. Empty: it does not parse.
-std::optional<run_options> read_seed_file(const std::string& text);
+std::optional<seed_file> read_seed_file(const std::string& text);
 
 std::optional<planted> planted_by_name(std::string_view name);
 std::string_view name_of(planted bug);

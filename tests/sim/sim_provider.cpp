@@ -28,7 +28,9 @@ void sim_provider::begin_outages() {
     if (!run_.stormy)
       return;
     ++run_.counts[fault::provider_outage];
-    down_until_ = run_.time.now() + run_.dice.spread(500, 30'000) * ms;
+    // Some last longer than any payment window.
+    auto lasts = run_.dice.coin() ? run_.dice.spread(500, 12'000) : run_.dice.between(8'000, 30'000);
+    down_until_ = run_.time.now() + lasts * ms;
     begin_outages();
   });
 }

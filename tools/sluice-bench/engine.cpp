@@ -88,6 +88,8 @@ private:
       return true;
     if (!ended_)
       return false;
+    if (arrivals_)
+      arrivals_->advance(now); // those who came since the last look
     // In an open loop whoever came is served to the end; a closed loop only awaits the answers that are out.
     bool served = arrivals_ ? units_open_ == 0 && !arrivals_->waiting() : in_flight_ == 0;
     return served || now >= stage_end_ + settings_.patience;

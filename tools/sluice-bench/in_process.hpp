@@ -31,8 +31,11 @@ public:
   ~in_process_node();
 
   node::node& inside() { return *node_; }
+
   plain_client& admin() { return *admin_; }
+
   const target& to() const { return to_; }
+
   event_number number_of(const std::string& event);
   void stop();
 
@@ -51,7 +54,9 @@ struct action {
   domain::message body{};
 
   static action send(entity_ref to, domain::message m) { return {what::send, std::move(to), std::move(m)}; }
+
   static action ask(entity_ref to, domain::message m) { return {what::ask, std::move(to), std::move(m)}; }
+
   static action only(what w) { return {w, {}, {}}; }
 };
 
@@ -61,8 +66,10 @@ public:
   virtual ~script() = default;
   virtual action begin(std::uint32_t lane) = 0;
   virtual action answered(std::uint32_t lane, const domain::reply& reply) = 0;
+
   /// A pause is over.
   virtual action resumed(std::uint32_t) { return action::only(action::what::failed); }
+
   /// A reservation moved on: which lane is to go on, if any.
   virtual bool wakes(const domain::reservation_update&, std::uint32_t& /*lane*/, action& /*next*/) { return false; }
 };

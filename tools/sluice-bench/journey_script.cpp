@@ -8,8 +8,8 @@
 namespace sluice::bench {
 
 journey_script::journey_script(std::vector<event_number> events, std::string prefix, bool pays, std::uint64_t users_max)
-    : events_{std::move(events)}, prefix_{std::move(prefix) + "-"}, pays_{pays}, users_max_{users_max},
-      salt_{std::random_device{}()} {}
+    : events_{std::move(events)}, prefix_{std::move(prefix) + "-"}, pays_{pays},
+      users_max_{users_max}, salt_{std::random_device{}()} {}
 
 action journey_script::begin(std::uint32_t lane) {
   if (users_max_ != 0 && next_ == users_max_)

@@ -46,9 +46,12 @@ void own_node::start_provider() {
 double own_node::start(const std::vector<std::string>& further_words) {
   port_ = free_port();
   std::vector<std::string> words{or_beside(options_.node_program, "sluiced"),
-                                 "--data", data().string(),
-                                 "--listen", "127.0.0.1:" + std::to_string(port_),
-                                 "--payment-provider", provider_address_};
+                                 "--data",
+                                 data().string(),
+                                 "--listen",
+                                 "127.0.0.1:" + std::to_string(port_),
+                                 "--payment-provider",
+                                 provider_address_};
   words.insert(words.end(), options_.node_words.begin(), options_.node_words.end());
   words.insert(words.end(), further_words.begin(), further_words.end());
   auto began = clock::now();
@@ -88,9 +91,8 @@ node_under_test::node_under_test(const options& o, bool with_provider) : options
   to_ = target_from(own_ ? own_->url() : o.url);
   auto ready = plain_client{to_, 5s}.get("/readyz");
   if (ready.status == 0)
-    throw std::runtime_error{"no node answers at " + o.url +
-                             "; start one with\n  sluiced --data var/node --listen " + to_.host +
-                             "\nor let the bench start its own with --start"};
+    throw std::runtime_error{"no node answers at " + o.url + "; start one with\n  sluiced --data var/node --listen " +
+                             to_.host + "\nor let the bench start its own with --start"};
   if (ready.status != 200)
     throw std::runtime_error{"the node at " + o.url + " is not ready: " + ready.body};
 }

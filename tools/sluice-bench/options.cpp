@@ -8,7 +8,8 @@ void add_run_options(CLI::App& app, options& o) {
   app.add_option("--node", o.node_program, "program of the node; default: sluiced beside this one");
   app.add_option("--provider", o.provider_program,
                  "program of the payment provider; default: sandbox-provider beside this one");
-  app.add_option("--node-option", o.node_words, "a further word for the command line of a node that is started, such as --workers=2")
+  app.add_option("--node-option", o.node_words,
+                 "a further word for the command line of a node that is started, such as --workers=2")
       ->allow_extra_args(false);
   app.add_option("--folder", o.folder, "where temporary folders are made: a disk whose syncs are to be measured");
   app.add_flag("--keep-folder", o.keep_folder, "leave the temporary folder behind");
@@ -24,7 +25,9 @@ void add_node_options(CLI::App& app, options& o) {
 }
 
 void add_load_options(CLI::App& app, options& o) {
-  app.add_option("-c,--connections", o.connections, "kept alive")->capture_default_str()->check(CLI::Range(1u, 60'000u));
+  app.add_option("-c,--connections", o.connections, "kept alive")
+      ->capture_default_str()
+      ->check(CLI::Range(1u, 60'000u));
   app.add_option("-t,--threads", o.threads, "of the client")->capture_default_str()->check(CLI::Range(1u, 64u));
   app.add_option("-s,--seconds", o.seconds, "measured")->capture_default_str()->check(CLI::Range(0.1, 1e6));
   app.add_option("--warm-up", o.warm_up, "seconds before that")->capture_default_str()->check(CLI::Range(0.0, 1e4));

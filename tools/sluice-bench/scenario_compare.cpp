@@ -68,6 +68,7 @@ void add_yardstick(CLI::App& app, chosen_run& chosen) {
     unsigned seconds = 5;
     bool own_client = false;
   };
+
   auto* sub = app.add_subcommand("yardstick", "nginx with one worker and \"return 200\", measured by wrk -t1");
   auto w = std::make_shared<wish>();
   sub->add_option("-c,--connections", w->connections, "one run for each number")->capture_default_str();
@@ -91,7 +92,9 @@ void add_compare(CLI::App& app, chosen_run& chosen) {
   auto rounds = std::make_shared<unsigned>(1);
   add_node_options(*sub, *o);
   add_load_options(*sub, *o);
-  sub->add_option("--rounds", *rounds, "of everything; the medians count")->capture_default_str()->check(CLI::Range(1u, 1'000u));
+  sub->add_option("--rounds", *rounds, "of everything; the medians count")
+      ->capture_default_str()
+      ->check(CLI::Range(1u, 1'000u));
   sub->callback([o, rounds, &chosen] { chosen = [o, rounds] { return compare(*o, *rounds); }; });
 }
 

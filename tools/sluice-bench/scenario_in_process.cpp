@@ -21,7 +21,8 @@ std::string new_event(in_process_node& node, event_wish wish) {
   return wish.id;
 }
 
-// ---- journeys --------------------------------------------------------------------------------------------------------
+// ---- journeys
+// --------------------------------------------------------------------------------------------------------
 
 struct journeys_wish {
   options all;
@@ -52,7 +53,8 @@ int journeys(const journeys_wish& w) {
   return r.finish();
 }
 
-// ---- memory ----------------------------------------------------------------------------------------------------------
+// ---- memory
+// ----------------------------------------------------------------------------------------------------------
 
 struct memory_wish {
   options all;
@@ -113,7 +115,8 @@ int memory(const memory_wish& w) {
   return r.finish();
 }
 
-// ---- flat ------------------------------------------------------------------------------------------------------------
+// ---- flat
+// ------------------------------------------------------------------------------------------------------------
 
 int flat(const options& all, std::uint64_t most) {
   report r{"inprocess flat", all.json_file};
@@ -175,7 +178,8 @@ void add_in_process(CLI::App& app, chosen_run& chosen) {
     s->add_option("--warm-up", w->all.warm_up, "seconds before that")->capture_default_str();
     s->add_option("--events-per-run", w->all.events_per_run, "events the load is spread over")->capture_default_str();
     s->add_option("--lanes", w->lanes, "users at a time")->capture_default_str()->check(CLI::Range(1u, 10'000u));
-    s->add_flag("--with-provider", w->with_provider, "seats cost money, and the sandbox provider beside is asked for it");
+    s->add_flag("--with-provider", w->with_provider,
+                "seats cost money, and the sandbox provider beside is asked for it");
     s->callback([w, &chosen] { chosen = [w] { return journeys(*w); }; });
   }
   {

@@ -48,6 +48,7 @@ void add_journey(CLI::App& app, chosen_run& chosen) {
     journey_wish way;
     double think_ms = 0;
   };
+
   auto* sub = app.add_subcommand(
       "journey", "join, claim the turn, hold, pay, confirmed; with --start the sandbox provider runs beside");
   auto w = std::make_shared<wish>();

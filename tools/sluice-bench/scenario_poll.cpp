@@ -52,11 +52,11 @@ int poll(const poll_wish& w) {
   auto users = std::min(w.tokens, w.waiting);
   auto stride = events.size() == 1 ? w.waiting / users : 1;
   auto tokens = collect_tokens(*node, events, visit_goal::ticket, users, prefix, stride);
-  auto s = measured("poll with " + grouped(static_cast<double>(w.waiting)) + " waiting",
-                    settings_for(w.all, node->to()), [&](unsigned t) {
-                      return std::make_unique<poll_load>(node->to().host, events, tokens,
-                                                         t * tokens.size() / w.all.threads);
-                    });
+  auto s =
+      measured("poll with " + grouped(static_cast<double>(w.waiting)) + " waiting", settings_for(w.all, node->to()),
+               [&](unsigned t) {
+                 return std::make_unique<poll_load>(node->to().host, events, tokens, t * tokens.size() / w.all.threads);
+               });
   judge_errors(r, s);
   r.add(std::move(s));
   return r.finish();
@@ -69,8 +69,12 @@ void add_poll(CLI::App& app, chosen_run& chosen) {
   auto w = std::make_shared<poll_wish>();
   add_node_options(*sub, w->all);
   add_load_options(*sub, w->all);
-  sub->add_option("--waiting", w->waiting, "people in the line")->capture_default_str()->check(CLI::Range(1u, 10'000'000u));
-  sub->add_option("--tokens", w->tokens, "how many of them look")->capture_default_str()->check(CLI::Range(1u, 1'000'000u));
+  sub->add_option("--waiting", w->waiting, "people in the line")
+      ->capture_default_str()
+      ->check(CLI::Range(1u, 10'000'000u));
+  sub->add_option("--tokens", w->tokens, "how many of them look")
+      ->capture_default_str()
+      ->check(CLI::Range(1u, 1'000'000u));
   sub->add_flag("--fill-over-http", w->over_http,
                 "make them join over HTTP; with --start the default is a node inside this process, which is quicker");
   sub->callback([w, &chosen] { chosen = [w] { return poll(*w); }; });

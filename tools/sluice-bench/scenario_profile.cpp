@@ -15,8 +15,8 @@ struct profile_wish {
   journey_wish way;
   double think_ms = 2'000;
   std::vector<std::uint32_t> users{1'000, 5'000, 10'000}; // ramp
-  std::uint64_t burst = 5'000;                             // spike
-  double depth = 0.8;                                      // wave
+  std::uint64_t burst = 5'000;                            // spike
+  double depth = 0.8;                                     // wave
   double period = 10;
 };
 
@@ -26,8 +26,8 @@ struct prepared {
   stage_settings settings;
 
   prepared(const std::string& name, profile_wish& w)
-      : r{"profile " + name, w.all.json_file}, node{w.all, !w.way.free_of_charge},
-        settings{settings_for(w.all, node.to())} {
+      : r{"profile " + name, w.all.json_file}, node{w.all, !w.way.free_of_charge}, settings{
+                                                                                       settings_for(w.all, node.to())} {
     w.way.events = w.all.events_per_run;
   }
 
@@ -82,8 +82,8 @@ int spike(profile_wish w) {
 
 int wave(profile_wish w) {
   prepared p{"wave", w};
-  p.settings.plan = schedule::wave(w.all.rate, w.depth, options::in_nanoseconds(w.period),
-                                   p.settings.warm_up + p.settings.length);
+  p.settings.plan =
+      schedule::wave(w.all.rate, w.depth, options::in_nanoseconds(w.period), p.settings.warm_up + p.settings.length);
   p.stage(w, "wave");
   return p.r.finish();
 }
@@ -141,8 +141,12 @@ void add_profile(CLI::App& app, chosen_run& chosen) {
   }
   {
     auto [s, w] = add("wave", "a rate that swings", wave, 500, 30);
-    s->add_option("--depth", w->depth, "of the swing; 1 reaches down to nothing")->capture_default_str()->check(CLI::Range(0.0, 1.0));
-    s->add_option("--period", w->period, "seconds from peak to peak")->capture_default_str()->check(CLI::PositiveNumber);
+    s->add_option("--depth", w->depth, "of the swing; 1 reaches down to nothing")
+        ->capture_default_str()
+        ->check(CLI::Range(0.0, 1.0));
+    s->add_option("--period", w->period, "seconds from peak to peak")
+        ->capture_default_str()
+        ->check(CLI::PositiveNumber);
   }
   add("soak", "one rate for long; what creeps up is shown by the hour", soak, 200, 180);
 }

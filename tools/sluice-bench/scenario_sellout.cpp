@@ -69,7 +69,8 @@ counted count_stock(plain_client& client, const std::string& event) {
 }
 
 /// What the node says about itself against what users were told.
-void check(report& r, node_under_test& node, const std::string& event, const seat_book& book, const event_stock& before) {
+void check(report& r, node_under_test& node, const std::string& event, const seat_book& book,
+           const event_stock& before) {
   auto& client = node.admin();
   auto stock = count_stock(client, event);
   r.add("soldByHistory", static_cast<double>(book.sold()), "seats and places");
@@ -78,7 +79,8 @@ void check(report& r, node_under_test& node, const std::string& event, const sea
     r.set_failed(std::to_string(book.sold_twice().size()) + " seats were sold to two users, such as " +
                  book.sold_twice().front());
   if (stock.available + stock.held != 0)
-    r.set_failed("not sold out: " + std::to_string(stock.available) + " available, " + std::to_string(stock.held) + " held");
+    r.set_failed("not sold out: " + std::to_string(stock.available) + " available, " + std::to_string(stock.held) +
+                 " held");
   if (stock.confirmed != book.sold())
     r.set_failed("users were told of " + std::to_string(book.sold()) + " seats, the node confirmed " +
                  std::to_string(stock.confirmed));
@@ -163,8 +165,11 @@ void add_sellout(CLI::App& app, chosen_run& chosen) {
       ->capture_default_str()
       ->check(CLI::Range(1u, 60'000u));
   sub->add_option("-t,--threads", w->all.threads, "of the client")->capture_default_str()->check(CLI::Range(1u, 64u));
-  sub->add_option("--file", w->file, "event file, YAML or JSON; it replaces an event of that id")->check(CLI::ExistingFile);
-  sub->add_option("--seats", w->seats, "without a file: seats of the event")->capture_default_str()->check(CLI::Range(1u, 200'000u));
+  sub->add_option("--file", w->file, "event file, YAML or JSON; it replaces an event of that id")
+      ->check(CLI::ExistingFile);
+  sub->add_option("--seats", w->seats, "without a file: seats of the event")
+      ->capture_default_str()
+      ->check(CLI::Range(1u, 200'000u));
   sub->add_option("--places", w->places, "without a file: places of its area")->capture_default_str();
   sub->add_option("--users-per-minute", w->users_per_minute, "outflow of the waiting room; 0: as the event says");
   sub->add_option("--rounds", w->rounds, "attempts at most to sell what came back")->capture_default_str();

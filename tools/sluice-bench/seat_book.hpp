@@ -21,8 +21,11 @@ public:
   void add_places(const std::string& area, std::uint64_t count);
 
   std::uint64_t sold() const;
+
   const std::unordered_map<std::string, std::string>& owners() const { return owners_; }
+
   const std::map<std::string, std::uint64_t>& places() const { return places_; }
+
   /// Seats that two users were told are theirs.
   const std::vector<std::string>& sold_twice() const { return twice_; }
 
@@ -61,8 +64,8 @@ private:
   void set_taken(std::uint32_t seat);
 
   const std::vector<std::string>& seats_;
-  std::vector<area> areas_;   // `available` 0: known to be sold out
-  std::vector<bool> taken_;   // as far as this thread knows
+  std::vector<area> areas_; // `available` 0: known to be sold out
+  std::vector<bool> taken_; // as far as this thread knows
   std::size_t free_ = 0;
   seat_book& book_;
   std::minstd_rand dice_;

@@ -154,7 +154,8 @@ void lane_sockets::on_input(lane_number i, socket_listener& to) {
   }
   if (read == reading::nonsense)
     return lose(i, now, to);
-  // `a` may point into the lane's buffer, which must live until it has been read; the lane itself takes the next request.
+  // `a` may point into the lane's buffer, which must live until it has been read; the lane itself takes the next
+  // request.
   std::string kept;
   kept.swap(l.in);
   l.in_wanted = 0;

@@ -118,8 +118,8 @@ step visitor::send(guest& g, act what, lane_number lane) {
     append_token(out, g.token);
     key('p');
     out += "Prefer: wait=10\r\n";
-    append_body(out, plan_.free_of_charge ? "{\"method\":\"free\"}"
-                                          : "{\"method\":\"card\",\"card\":\"4242424242424242\"}");
+    append_body(out,
+                plan_.free_of_charge ? "{\"method\":\"free\"}" : "{\"method\":\"card\",\"card\":\"4242424242424242\"}");
     break;
   case act::await:
     append_head(out, "GET", "/api/v1/reservations/" + g.reservation + "?waitMs=10000", plan_.host);
@@ -140,8 +140,8 @@ step visitor::soon(guest& g, act what, lane_number lane, time_point now) {
     return send(g, what, lane);
   auto share = std::uniform_real_distribution<double>{0.5, 1.5}(dice_);
   return later(g, what, now,
-               std::chrono::duration_cast<nanoseconds>(std::chrono::duration<double, std::nano>(
-                   share * static_cast<double>(plan_.think.count()))));
+               std::chrono::duration_cast<nanoseconds>(
+                   std::chrono::duration<double, std::nano>(share * static_cast<double>(plan_.think.count()))));
 }
 
 step visitor::resumed(lane_number lane, time_point) {

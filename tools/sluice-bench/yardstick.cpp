@@ -50,10 +50,11 @@ nginx_server::nginx_server() {
   // One process that is master and worker at once: nothing is left behind if it has to be killed.
   std::ofstream{folder_.path() / "nginx.conf"}
       << "daemon off;\nmaster_process off;\nworker_processes 1;\npid " << folder << "/nginx.pid;\nerror_log " << folder
-      << "/error.log;\nevents { worker_connections 16384; }\nhttp {\n  access_log off;\n  keepalive_requests 1000000000;\n"
+      << "/error.log;\nevents { worker_connections 16384; }\nhttp {\n  access_log off;\n  keepalive_requests "
+         "1000000000;\n"
       << "  client_body_temp_path " << folder << "/b;\n  proxy_temp_path " << folder << "/p;\n  fastcgi_temp_path "
-      << folder << "/f;\n  uwsgi_temp_path " << folder << "/u;\n  scgi_temp_path " << folder << "/s;\n  server {\n    listen "
-      << at << " backlog=4096;\n    location / { return 200 \"ok\"; }\n  }\n}\n";
+      << folder << "/f;\n  uwsgi_temp_path " << folder << "/u;\n  scgi_temp_path " << folder
+      << "/s;\n  server {\n    listen " << at << " backlog=4096;\n    location / { return 200 \"ok\"; }\n  }\n}\n";
   nginx_ = child_process{{program, "-p", folder, "-c", folder + "/nginx.conf"}, {{}, folder_.path() / "nginx.err"}};
   to_ = target_from(at);
   if (!wait_until_up(to_, "/", 10s))

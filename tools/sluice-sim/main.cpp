@@ -178,14 +178,14 @@ public:
     std::sort(files.begin(), files.end());
     for (const auto& file : files) {
       std::ifstream in{file};
-      auto options = read_seed_file({std::istreambuf_iterator<char>{in}, {}});
-      if (!options) {
+      auto seed = read_seed_file({std::istreambuf_iterator<char>{in}, {}});
+      if (!seed) {
         std::fprintf(stderr, "%s does not parse\n", file.c_str());
         return false;
       }
       if (over())
         return true;
-      one(*options);
+      one(seed->options);
     }
     return true;
   }

@@ -219,7 +219,7 @@ void add_inspect_commands(CLI::App& app, arguments& a) {
                      "event, seat_block, area, session, catalogue or ranking; or all in one, as inspect actors has it: "
                      "event/concert, seat_block/1/2")
       ->required()
-      ->check(CLI::Validator{split_entity(a.entity), ""})
+      ->transform(CLI::Validator{split_entity(a.entity), ""})
       ->type_name("");
   entity->add_option("event", a.entity.event, "id or number of its event")->check(is_id)->type_name("");
   entity->add_option("--block", a.entity.block, "number of the block or area")->type_name("N");
