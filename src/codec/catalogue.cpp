@@ -72,7 +72,11 @@ domain::catalogue load(const entity_ref&, const loaded_pieces& pieces, const dom
 }
 
 std::string describe(const domain::catalogue& machine) {
-  return json_of(record_of(machine));
+  auto p = record_of(machine);
+  p.set_wrapped_keys("(left out)");
+  for (auto& k : *p.mutable_keys())
+    k.set_hash("(left out)");
+  return json_of(p);
 }
 
 } // namespace sluice::codec

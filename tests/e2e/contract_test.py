@@ -220,6 +220,20 @@ class Identity(ContractCase):
         self.assert_problem(get(c.base + "/queue", c.token[:-4] + "AAAA"), 401, "TOKEN_INVALID")
         self.assert_problem(c.http.post(c.base + "/holds", {"seats": ["A-1-1"]}, c.token, "k"), 403, "NOT_ADMITTED")
 
+    def test_an_expired_token_reads_what_was_booked_and_no_more(self):
+        self.node.put_event(definition("short", keepActiveAfterBooking=True, admission={"activeTtlSeconds": 5}))
+        c = self.customer("short").enter()
+        c.buy("A-1-1")
+        # Half a minute more is granted, for clocks that differ.
+        refused = wait_for(lambda: (a := c.http.get(c.base + "/queue", c.admission)).status == 401 and a, 60, every=1)
+        self.assert_problem(refused, 401, "TOKEN_EXPIRED")
+        self.assert_problem(c.try_hold({"seats": ["A-1-2"]}), 401, "TOKEN_EXPIRED")
+        own = c.http.get("/api/v1/reservations", c.admission).json["reservations"]
+        self.assertEqual([r["state"] for r in own], ["CONFIRMED"])
+        path = "/api/v1/reservations/" + own[0]["reservationId"]
+        self.assertEqual(c.http.delete(path, c.admission).status, 202)
+        c.await_state(own[0]["reservationId"], "REFUNDED")
+
     def test_the_token_in_the_query_is_for_reading(self):
         c = self.customer("open")
         c.join()

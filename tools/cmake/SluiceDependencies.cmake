@@ -17,6 +17,8 @@ if(NOT SLUICE_PURE_ONLY)
   find_package(yaml-cpp CONFIG REQUIRED)
   find_package(prometheus-cpp CONFIG REQUIRED)
   find_package(CLI11 QUIET CONFIG)
+  # Messages are allocated on one thread and freed on another: glibc's caches overflow, and a hold costs half as much again.
+  find_library(JEMALLOC_LIBRARY jemalloc REQUIRED)
 endif()
 if(SLUICE_TESTS)
   find_package(Catch2 2.13 CONFIG REQUIRED)
