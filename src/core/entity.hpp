@@ -54,7 +54,8 @@ std::string to_string(const entity_ref& ref);
 
 template <>
 struct std::hash<sluice::entity_ref> {
-  std::size_t operator()(const sluice::entity_ref& ref) const noexcept {
+  // Not noexcept: libstdc++'s tables then keep each entry's hash, and do not hash and compare users along a chain again.
+  std::size_t operator()(const sluice::entity_ref& ref) const {
     auto head = (std::uint64_t{ref.event.value} << 32 | ref.block.value) * 0x9E3779B97F4A7C15ull +
                 static_cast<std::uint64_t>(ref.kind);
     return ref.user.empty() ? sluice::mix(head) : sluice::mix(head ^ sluice::hash_of(ref.user));

@@ -63,19 +63,19 @@ struct planted_name {
 
 #define SLUICE_PLANTED(x) planted_name{planted::x, #x}
 inline constexpr planted_name planted_names[] = {
-    SLUICE_PLANTED(cap_off_by_one),    SLUICE_PLANTED(double_admission),   SLUICE_PLANTED(skips_the_first),
-    SLUICE_PLANTED(refills_bucket),    SLUICE_PLANTED(second_ticket),      SLUICE_PLANTED(late_claim),
-    SLUICE_PLANTED(lost_pulse),        SLUICE_PLANTED(no_lapse_first),     SLUICE_PLANTED(pinned_lapses),
+    SLUICE_PLANTED(cap_off_by_one), SLUICE_PLANTED(double_admission), SLUICE_PLANTED(skips_the_first),
+    SLUICE_PLANTED(refills_bucket), SLUICE_PLANTED(second_ticket), SLUICE_PLANTED(late_claim),
+    SLUICE_PLANTED(lost_pulse), SLUICE_PLANTED(no_lapse_first), SLUICE_PLANTED(pinned_lapses),
     SLUICE_PLANTED(releases_one_part), SLUICE_PLANTED(limit_forgets_paid), SLUICE_PLANTED(sale_never_closes),
-    SLUICE_PLANTED(area_oversells),    SLUICE_PLANTED(extends_lapsed),     SLUICE_PLANTED(removes_at_once),
-    SLUICE_PLANTED(forgets_key),        SLUICE_PLANTED(any_request),
-    SLUICE_PLANTED(extends_again),     SLUICE_PLANTED(capture_first),      SLUICE_PLANTED(guesses_outcome),
-    SLUICE_PLANTED(no_void),           SLUICE_PLANTED(confirms_unpaid),    SLUICE_PLANTED(keeps_sold),
-    SLUICE_PLANTED(removes_in_payment), SLUICE_PLANTED(lost_note),         SLUICE_PLANTED(repeated_note),
-    SLUICE_PLANTED(forgets_effects),   SLUICE_PLANTED(forgets_deadlines),  SLUICE_PLANTED(drops_dirty),
-    SLUICE_PLANTED(late_share),        SLUICE_PLANTED(unflushed),          SLUICE_PLANTED(skips_fsync),
-    SLUICE_PLANTED(arrival_order),     SLUICE_PLANTED(log_time_restarts),  SLUICE_PLANTED(wakes_ended_group),
-    SLUICE_PLANTED(codec_drops_fence), SLUICE_PLANTED(codec_drops_stage),
+    SLUICE_PLANTED(area_oversells), SLUICE_PLANTED(extends_lapsed), SLUICE_PLANTED(removes_at_once),
+    SLUICE_PLANTED(forgets_key), SLUICE_PLANTED(any_request), SLUICE_PLANTED(extends_again),
+    SLUICE_PLANTED(capture_first), SLUICE_PLANTED(guesses_outcome), SLUICE_PLANTED(no_void),
+    SLUICE_PLANTED(confirms_unpaid), SLUICE_PLANTED(keeps_sold), SLUICE_PLANTED(removes_in_payment),
+    SLUICE_PLANTED(lost_note), SLUICE_PLANTED(repeated_note), SLUICE_PLANTED(forgets_effects),
+    SLUICE_PLANTED(forgets_deadlines), SLUICE_PLANTED(drops_dirty), SLUICE_PLANTED(late_share),
+    SLUICE_PLANTED(unflushed), SLUICE_PLANTED(skips_fsync), SLUICE_PLANTED(arrival_order),
+    SLUICE_PLANTED(log_time_restarts), SLUICE_PLANTED(wakes_ended_group), SLUICE_PLANTED(codec_drops_fence),
+    SLUICE_PLANTED(codec_drops_stage),
 };
 #undef SLUICE_PLANTED
 static_assert(std::size(planted_names) + 1 == static_cast<std::size_t>(planted::count_));

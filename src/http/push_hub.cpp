@@ -55,6 +55,11 @@ void push_hub::stop() {
 void push_hub::add(bridge& b, const call_ptr& c, maker make) {
   if (shared_.figures.streams.load() >= shared_.limits.streams_max)
     return b.fail(c, errc::overloaded, "too many streams are open; poll instead");
+  if (c->req.method == method::head) {
+    response r;
+    r.content_type = "text/event-stream";
+    return b.answer(c, std::move(r));
+  }
   auto socket = c->reply.take_over();
   if (!socket)
     return;

@@ -140,6 +140,8 @@ void ticket_stream::look(std::chrono::steady_clock::time_point now) {
   auto changes = event_->board_changes();
   if (asking_ || changes == seen_)
     return;
+  if (!event_->plan())
+    return close(); // the event was removed
   if (auto v = look_up(*event_, who_.ticket)) {
     bool dull = v->state == state_ && v->text == text_;
     if (dull && now - said_ < position_every)

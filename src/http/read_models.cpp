@@ -44,6 +44,15 @@ void event_view::set_plan(std::shared_ptr<const domain::placed_event> placed) {
   plan_ = std::move(made);
 }
 
+void event_view::end() {
+  {
+    std::lock_guard lock{lock_};
+    plan_.reset();
+  }
+  board_changes_.fetch_add(1, std::memory_order_release);
+  stock_changes_.fetch_add(1, std::memory_order_release);
+}
+
 void event_view::apply(log_index version, const domain::board_update& u) {
   {
     std::lock_guard lock{lock_};
@@ -84,7 +93,8 @@ void read_models::take(partition_id, const std::vector<partition::publication_ou
                    [&](const domain::event_placed& u) { view_of(u.event->number).set_plan(u.event); },
                    [&](const domain::event_removed& u) {
                      std::unique_lock lock{lock_};
-                     events_.erase(u.event);
+                     if (auto gone = events_.extract(u.event))
+                       gone.mapped()->end();
                    },
                    [&](const domain::reservation_update& u) {
                      auto shared = std::make_shared<const domain::reservation_update>(u);

@@ -79,6 +79,8 @@ public:
   std::uint64_t stock_changes() const { return stock_changes_.load(std::memory_order_acquire); }
 
   void set_plan(std::shared_ptr<const domain::placed_event> placed);
+  /// The event was removed: it has no plan any more, and whoever waits for a change hears of it.
+  void end();
   void apply(log_index version, const domain::board_update& u);
   void apply(log_index version, const domain::block_update& u);
 

@@ -109,6 +109,10 @@ void wait_for_change(bridge& b, const call_ptr& c, std::string known, std::chron
     auto changes = c->event->board_changes();
     if (s->asking || (changes == s->seen && !time_is_up))
       return false;
+    if (!c->event->plan()) {
+      b.fail(c, errc::event_unknown, "the event was removed");
+      return true;
+    }
     if (auto v = look_up(*c->event, c->who.ticket)) {
       s->seen = changes;
       if (time_is_up || etag_of(*v) != known)

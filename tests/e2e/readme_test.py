@@ -118,8 +118,9 @@ class Readme(unittest.TestCase):
         cls.data = cls.folder / "data"
         cls.log = cls.folder / "run.log"
         with open(cls.log, "wb") as log:
-            cls.running = subprocess.Popen([REPOSITORY / "tools/run", "--port", str(cls.port), "--data", str(cls.data)], stdout=log,
-                                       stderr=log, stdin=subprocess.DEVNULL)
+            # It ends with this test, however that ends.
+            cls.running = subprocess.Popen(["setpriv", "--pdeathsig", "TERM", REPOSITORY / "tools/run", "--port", str(cls.port),
+                                            "--data", str(cls.data)], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         try:
             wait_for(lambda: "Ctrl-C stops all of it." in cls.log.read_text() or cls.running.poll() is not None, 300, "tools/run is up")
             if cls.running.poll() is not None:

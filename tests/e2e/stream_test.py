@@ -1,7 +1,9 @@
 """Server-sent events: their names, ids and order, and that they end or go on as the contract says."""
+import threading
+
 import contract
 from contract import ContractCase
-from harness import EventStream, definition, main
+from harness import EventStream, definition, exchange, main, parse_answer
 
 
 class Streams(ContractCase):
@@ -96,6 +98,30 @@ class Streams(ContractCase):
         c.http.delete(f"/api/v1/reservations/{reservation}", c.token)
         stream.until(lambda e: e["data"]["state"] == "REFUNDED")
         self.assertIsNone(stream.next())
+
+    def test_streams_end_with_their_event(self):
+        self.node.put_event(definition("brief", admission={"maxActiveUsers": 1}))
+        self.customer("brief").enter()
+        c = self.customer("brief")
+        c.join()
+        streams = [self.open(c.base + path, c.token) for path in ("/status/stream", "/seats/stream", "/queue/stream")]
+        for stream in streams:
+            self.assertIsNotNone(stream.next())
+        polled = []
+        poll = threading.Thread(target=lambda: polled.append(c.http.get(c.base + "/queue?waitMs=20000", c.token)))
+        poll.start()
+        self.node.admin("DELETE", "/events/brief")
+        for stream in streams:
+            while stream.next() is not None:
+                pass
+        poll.join()
+        self.assert_problem(polled[0], 404, "EVENT_UNKNOWN")
+
+    def test_head_has_no_body(self):
+        data = exchange(self.node.port, b"HEAD /api/v1/events/show/status/stream HTTP/1.1\r\nHost: a\r\n"
+                        b"Connection: close\r\n\r\n", timeout=3)
+        answer, rest = parse_answer(data)
+        self.assertEqual((answer.status, answer.headers["Content-Type"], rest), (200, "text/event-stream", b""))
 
     def test_refusals_are_plain_problems(self):
         get = self.node.client().get
