@@ -93,7 +93,8 @@ class Holds(ContractCase):
                 ({"area": "floor", "quantity": 2**31}, 422, "BAD_VALUE"),
                 ({"area": "floor", "quantity": 2**63}, 422, "BAD_VALUE"),
                 ({}, 422, "MISSING_FIELD"), ({"seats": ["A-3-1"], "colour": 1}, 400, "UNKNOWN_FIELD"),
-                ({"area": "floor", "quantity": 6}, 422, "LIMIT_PER_USER"), ({"seats": [f"A-3-{n}" for n in range(1, 7)]}, 422, "LIMIT_PER_USER")):
+                ({"area": "floor", "quantity": 6}, 422, "LIMIT_PER_USER"),
+                ({"seats": [f"A-3-{n}" for n in range(1, 7)]}, 422, "LIMIT_PER_USER")):
             with self.subTest(body=body):
                 self.assert_problem(c.try_hold(body), status, code)
 

@@ -1,383 +1,22 @@
-"""What every end-to-end test stands on: real programs on free ports with folders of their own, and a small HTTP client.
-
-Programs come from $SLUICE_BIN (default build/bin). Logs and data of a failed test stay in $SLUICE_TEST_OUTPUT.
-"""
-import http.client
-import json
+"""What every end-to-end test stands on. Programs come from $SLUICE_BIN (default build/bin); logs and data of a failed
+class stay in $SLUICE_TEST_OUTPUT. The parts: `web.py` speaks HTTP, `programs.py` runs what is tested."""
 import os
 import pathlib
-import random
 import secrets
 import shutil
-import signal
-import socket
-import subprocess
 import sys
 import tempfile
-import time
 import unittest
 
-REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
-PROGRAMS = pathlib.Path(os.environ.get("SLUICE_BIN") or REPOSITORY / "build" / "bin").resolve()
+from programs import PROGRAMS, REPOSITORY, Node, Program, Provider, free_port, wait_for
+from web import Answer, Client, EventStream, exchange, parse_answer, read_all
+
+__all__ = ["APPROVED", "Answer", "Case", "Client", "Customer", "EventStream", "Node", "OUTPUT", "PROGRAMS", "Program",
+           "Provider", "REPOSITORY", "definition", "exchange", "free_port", "main", "parse_answer", "read_all", "wait_for"]
+
 OUTPUT = pathlib.Path(os.environ.get("SLUICE_TEST_OUTPUT") or PROGRAMS.parent / "test-output" / "e2e").resolve()
 SKIPPED = 77
-
 APPROVED = "4242424242424242"
-
-
-def free_port():
-    """A port nobody listens on, below those the kernel gives to outgoing connections: it stays free over a restart."""
-    while True:
-        port = random.randrange(10_000, 32_000)
-        with socket.socket() as s:
-            try:
-                s.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                continue
-
-
-def wait_for(condition, seconds=20, what="the condition", every=0.02):
-    """The first true value of `condition()`; fails the test when there is none in time."""
-    until = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > until:
-            raise AssertionError(f"{what}: not within {seconds} s")
-        time.sleep(every)
-
-
-# ---- HTTP --------------------------------------------------------------------------------------------------------------
-
-
-class Answer:
-    def __init__(self, status, headers, body):
-        self.status = status
-        self.headers = headers
-        self.body = body
-
-    @property
-    def json(self):
-        return json.loads(self.body)
-
-    @property
-    def code(self):
-        """The stable code of a problem; empty for other answers."""
-        return self.json.get("code", "") if "problem+json" in self.headers.get("Content-Type", "") else ""
-
-    def __repr__(self):
-        return f"{self.status} {self.body[:600]!r}"
-
-
-class Client:
-    """One keep-alive connection; not for several threads at once. A closed connection is opened again."""
-
-    def __init__(self, port, token=None, timeout=30):
-        self.port = port
-        self.token = token
-        self.timeout = timeout
-        self.connection = None
-
-    def request(self, method, path, body=None, token=None, headers=None, raw=None):
-        fields = dict(headers or {})
-        token = token or self.token
-        if token and "Authorization" not in fields:
-            fields["Authorization"] = f"Bearer {token}"
-        if body is not None:
-            raw = json.dumps(body).encode()
-        if raw is not None:
-            fields.setdefault("Content-Type", "application/json")
-        reused = self.connection is not None
-        if not reused:
-            self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=self.timeout)
-        try:
-            self.connection.request(method, path, raw, fields)
-            answer = self.connection.getresponse()
-            result = Answer(answer.status, answer.headers, answer.read())
-        except (OSError, http.client.HTTPException):
-            self.close()
-            if reused and method in ("GET", "HEAD"):  # the other side may close an idle connection at any time
-                return self.request(method, path, token=token, headers=headers)
-            raise
-        if answer.will_close:
-            self.close()
-        return result
-
-    def close(self):
-        if self.connection is not None:
-            self.connection.close()
-            self.connection = None
-
-    def __del__(self):
-        self.close()
-
-    def get(self, path, token=None, **headers):
-        return self.request("GET", path, token=token, headers=_fields(headers))
-
-    def post(self, path, body=None, token=None, key=None, **headers):
-        fields = _fields(headers)
-        if key is not None:
-            fields["Idempotency-Key"] = key
-        return self.request("POST", path, body, token, fields)
-
-    def delete(self, path, token=None, **headers):
-        return self.request("DELETE", path, token=token, headers=_fields(headers))
-
-
-def _fields(names):
-    """If_None_Match="x" becomes If-None-Match: x."""
-    return {name.replace("_", "-"): value for name, value in names.items()}
-
-
-def exchange(port, data, timeout=12, half_close=False):
-    """Sends bytes as they are and returns all that comes back until the other side closes or falls silent."""
-    with socket.create_connection(("127.0.0.1", port), timeout) as s:
-        try:
-            s.sendall(data)
-            if half_close:
-                s.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass  # refused before all of it was read
-        return read_all(s)
-
-
-def read_all(s):
-    got = b""
-    try:
-        while chunk := s.recv(65536):
-            got += chunk
-    except (socket.timeout, ConnectionResetError):
-        pass
-    return got
-
-
-def parse_answer(data):
-    """(Answer, rest) of the first answer in raw bytes; None when there is none."""
-    head, split, rest = data.partition(b"\r\n\r\n")
-    if not split:
-        return None, data
-    lines = head.decode("latin-1").split("\r\n")
-    headers = http.client.HTTPMessage()
-    for line in lines[1:]:
-        name, _, value = line.partition(":")
-        headers[name] = value.strip()
-    length = int(headers.get("Content-Length") or 0)
-    return Answer(int(lines[0].split()[1]), headers, rest[:length]), rest[length:]
-
-
-class EventStream:
-    """Server-sent events, read one by one."""
-
-    def __init__(self, port, path, token=None, timeout=20, **headers):
-        fields = _fields(headers)
-        if token:
-            fields["Authorization"] = f"Bearer {token}"
-        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
-        self.connection.request("GET", path, headers=fields)
-        self.answer = self.connection.getresponse()
-        self.retry = None
-
-    def next(self):
-        """The next event as {event, id, data}; None at the end of the stream."""
-        event = {}
-        for line in self.answer:
-            line = line.decode().rstrip("\n").rstrip("\r")
-            if not line:
-                if "data" in event:
-                    event["data"] = json.loads(event["data"])
-                    return event
-                continue
-            name, _, value = line.partition(":")
-            value = value.removeprefix(" ")
-            if name == "retry":
-                self.retry = int(value)
-            elif name:
-                event[name] = value
-        return None
-
-    def until(self, condition, most=1000):
-        """The first event for which `condition(event)` holds."""
-        for _ in range(most):
-            event = self.next()
-            if event is None:
-                raise AssertionError("the stream ended")
-            if condition(event):
-                return event
-        raise AssertionError(f"not among {most} events")
-
-    def close(self):
-        self.answer.close()
-        self.connection.close()
-
-    __del__ = close
-
-
-# ---- programs ----------------------------------------------------------------------------------------------------------
-
-
-class Program:
-    """A process and its log."""
-
-    def __init__(self, name, log):
-        self.name = name
-        self.log = pathlib.Path(log)
-        self.process = None
-
-    def launch(self, *arguments, **options):
-        assert not self.running, f"{self.name} runs already"
-        with open(self.log, "ab") as log:
-            self.process = subprocess.Popen([str(PROGRAMS / self.name), *map(str, arguments)], stdout=log, stderr=log,
-                                            stdin=subprocess.DEVNULL, **options)
-
-    @property
-    def running(self):
-        return self.process is not None and self.process.poll() is None
-
-    def stop(self, seconds=20):
-        """SIGTERM, and the exit code."""
-        if self.process is None:
-            return None
-        if self.running:
-            self.process.terminate()
-        try:
-            return self.process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            raise AssertionError(f"{self.name} does not stop within {seconds} s") from None
-
-    def kill(self):
-        """SIGKILL, the power switch."""
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-
-    def pause(self):
-        self.process.send_signal(signal.SIGSTOP)
-
-    def resume(self):
-        self.process.send_signal(signal.SIGCONT)
-
-    def log_text(self):
-        return self.log.read_text(errors="replace") if self.log.exists() else ""
-
-
-class Provider(Program):
-    """The sandbox payment provider."""
-
-    def __init__(self, folder, port=None):
-        super().__init__("sandbox-provider", folder / "sandbox-provider.log")
-        self.data = folder / "provider"
-        self.port = port or free_port()
-
-    def start(self):
-        self.launch("--listen", f"127.0.0.1:{self.port}", "--data", self.data)
-        wait_for(self._alive, 20, "the provider starts")
-        return self
-
-    def _alive(self):
-        if not self.running:
-            raise AssertionError(f"the provider ended: {self.log_text()[-800:]}")
-        try:
-            return Client(self.port, timeout=2).get("/healthz").status == 200
-        except OSError:
-            return False
-
-    def control(self, **settings):
-        answer = Client(self.port).post("/control", settings)
-        assert answer.status == 200, answer
-
-    def behave(self):
-        assert Client(self.port).delete("/control").status == 204
-
-    def totals(self):
-        return Client(self.port).get("/totals").json
-
-    def ledger(self):
-        """Every effect, as it was written down."""
-        return [json.loads(line) for line in Client(self.port).get("/ledger").body.splitlines()]
-
-    def payments(self):
-        """The last state, and the money taken and given back, by reference."""
-        told = {}
-        for entry in self.ledger():
-            p = told.setdefault(entry["reference"], {"captured": 0, "refunded": 0, "captures": 0, "states": []})
-            p["states"].append(entry["state"])
-            p["state"] = entry["state"]
-            if entry["state"] == "CAPTURED":
-                p["captured"] += entry["amount"]
-                p["captures"] += 1
-            elif entry["state"] == "REFUNDED":
-                p["refunded"] += entry["amount"]
-        return told
-
-
-class Node(Program):
-    """A node of Sluice; the same port and folder at every start."""
-
-    def __init__(self, folder, provider_port, *options):
-        super().__init__("sluiced", folder / "sluiced.log")
-        self.data = folder / "node"
-        self.port = free_port()
-        self.provider_port = provider_port
-        self.options = options
-        self.key = None
-
-    def start(self, wait=True, **launch):
-        self.launch("--data", self.data, "--listen", f"127.0.0.1:{self.port}", "--payment-provider",
-                    f"127.0.0.1:{self.provider_port}", "--partitions", "4", *self.options, **launch)
-        if wait:
-            self.wait_ready()
-        return self
-
-    def wait_ready(self, seconds=60):
-        wait_for(lambda: not self.running or self.is_ready(), seconds, "the node is ready")
-        assert self.running, f"the node ended: {self.log_text()[-800:]}"
-        self.key = (self.data / "admin.key").read_text().strip()
-
-    def is_ready(self):
-        try:
-            return Client(self.port, timeout=5).get("/readyz").status == 200
-        except (OSError, http.client.HTTPException):
-            return False
-
-    def client(self, token=None, timeout=30):
-        return Client(self.port, token, timeout)
-
-    # ---- the operator ----
-
-    def admin(self, method, path, body=None, expect=(200, 201, 204)):
-        answer = self.client(self.key).request(method, "/admin/v1" + path, body)
-        assert answer.status in expect, f"{method} {path}: {answer}"
-        return answer.json if answer.body else None
-
-    def put_event(self, event):
-        return self.admin("PUT", f"/events/{event['id']}", event)
-
-    def act(self, event, action, body=None):
-        return self.admin("POST", f"/events/{event}/actions/{action}", body if body is not None else {})
-
-    def set_admission(self, event, **settings):
-        return self.admin("PATCH", f"/events/{event}/admission", settings)
-
-    def stats(self, event):
-        return self.admin("GET", f"/events/{event}/stats")
-
-    def verify(self, event):
-        """The recount from the log, once the figures it is compared with are those of the same moment."""
-        return self.admin("GET", f"/events/{event}/verify")
-
-    def log_entries(self, partition, limit=200, after=0):
-        return self.admin("GET", f"/inspect/log?partition={partition}&limit={limit}&after={after}")["entries"]
-
-    def ctl(self, *arguments):
-        """Runs sluicectl; the finished process."""
-        return subprocess.run([str(PROGRAMS / "sluicectl"), "--url", f"http://127.0.0.1:{self.port}", "--key-file",
-                               str(self.data / "admin.key"), *arguments], capture_output=True, text=True, timeout=120)
-
-
-# ---- a customer --------------------------------------------------------------------------------------------------------
 
 
 class Customer:
@@ -427,7 +66,8 @@ class Customer:
 
     def try_pay(self, hold, body=None, key=None, wait=None):
         fields = {"Prefer": f"wait={wait}"} if wait else {}
-        return self.http.post(f"{self.base}/holds/{hold}/payment", {"method": "card", "card": APPROVED} if body is None else body,
+        body = {"method": "card", "card": APPROVED} if body is None else body
+        return self.http.post(f"{self.base}/holds/{hold}/payment", body,
                               self.admission, key or secrets.token_hex(8), **fields)
 
     def pay(self, hold, card=APPROVED):
@@ -452,9 +92,6 @@ class Customer:
         return self.await_state(reservation, "CONFIRMED")
 
 
-# ---- events ------------------------------------------------------------------------------------------------------------
-
-
 def definition(event, rows=2, seats=10, price=5000, area=0, admission=None, **more):
     """An event file: one block A of rows × seats (A-1-1 …), and an area "floor" when it has a capacity."""
     made = {"id": event, "name": event.title(), "venue": "Hall", "startsAt": "2031-05-01T20:00",
@@ -471,7 +108,7 @@ def definition(event, rows=2, seats=10, price=5000, area=0, admission=None, **mo
     return made
 
 
-# ---- cases -------------------------------------------------------------------------------------------------------------
+# ---- cases --------------------------------------------------------------------------------------------------------------
 
 
 class Case(unittest.TestCase):

@@ -6,7 +6,7 @@ import struct
 import threading
 import time
 
-from harness import Case, Client, Customer, EventStream, definition, main, parse_answer, read_all, wait_for
+from harness import Case, Customer, EventStream, definition, main, parse_answer, read_all, wait_for
 
 QUEUE = "/api/v1/events/show/queue"
 GET = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -90,7 +90,8 @@ class Slow(Case):
 
     def test_connections_broken_off_in_the_middle(self):
         self.node.put_event(definition("still"))
-        head = b"POST /api/v1/events/still/queue HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 14\r\n\r\n"
+        head = (b"POST /api/v1/events/still/queue HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+                b"Content-Length: 14\r\n\r\n")
         whole = head + b'{"userId":"a"}'
         for cut in range(0, len(whole) - 1, 3):
             for reset in (False, True):

@@ -4,12 +4,10 @@ import os
 import pathlib
 import resource
 import shutil
-import socket
 import stat
 import subprocess
 import threading
 import time
-import unittest
 
 from harness import Case, Customer, PROGRAMS, definition, main, wait_for
 

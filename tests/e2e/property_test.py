@@ -12,10 +12,12 @@ TRANSPORT = {400, 405, 408, 411, 413, 414, 415, 417, 431, 503}
 IDS = ["show", "A", "floor", "none", "x" * 64, "x" * 65, "..", "%2e%2e", "a%00b", "%", "%C3%A9", "0",
        "-1", "2031-05-01", "pause", "resume", "a" * 32, "~", "a b".replace(" ", "%20"), "%F0%9F%98%80"]
 VALUES = [None, True, False, 0, 1, -1, 2, 8, 10**9, 2**31, 2**63, 2**64, 10**400, 0.5, 1e308, "", "a", "A-1-1", "floor", "card",
-          "free", "4242424242424242", "x" * 2000, "\u202e", "\ud83d", "ß", [], ["A-1-1"], ["A-1-2", "A-1-3"], ["A-1-1"] * 3, [[]],
-          {}, {"a": 1}, [None], list(range(200))]
-FIELDS = ["userId", "seats", "area", "quantity", "method", "card", "message", "name", "role", "usersPerMinute", "maxActiveUsers",
-          "id", "colour", "admission", ""]
+          "free", "4242424242424242", "x" * 2000, "\u202e", "\ud83d", "ß", [], ["A-1-1"], ["A-1-2", "A-1-3"], ["A-1-1"] * 3,
+          [[]], {}, {"a": 1}, [None], list(range(200))]
+NAMES = ["waitMs", "limit", "after", "partition", "event", "kind", "user", "force", ""]  # in the query
+TEXTS = ["", "0", "1", "-1", "99", "18446744073709551616", "x", "%00", "%", "session"]
+FIELDS = ["userId", "seats", "area", "quantity", "method", "card", "message", "name", "role", "usersPerMinute",
+          "maxActiveUsers", "id", "colour", "admission", ""]
 
 
 class Properties(Case):
@@ -49,8 +51,7 @@ class Properties(Case):
             value = likely[name] if name in likely and self.dice.random() < 0.7 else self.dice.choice(IDS)
             path = before + value + after
         if self.dice.random() < 0.2:
-            path += "?" + "&".join(f"{self.dice.choice(['waitMs', 'limit', 'after', 'partition', 'event', 'kind', 'user', 'force', ''])}="
-                                   f"{self.dice.choice(['', '0', '1', '-1', '99', '18446744073709551616', 'x', '%00', '%', 'session'])}"
+            path += "?" + "&".join(f"{self.dice.choice(NAMES)}={self.dice.choice(TEXTS)}"
                                    for _ in range(self.dice.randint(1, 4)))
         return path
 

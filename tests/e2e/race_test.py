@@ -97,7 +97,8 @@ class Race(Case):
             held = {f"{b}-{r}-{n}" for b in "ABC" for r in (5, 6) if self.seat(f"{b}-{r}-{n}") == "HELD"}
             self.assertEqual(held, set(wishes[won][1]))
             winner = wishes[won][0]
-            self.assertEqual(winner.http.delete(f"{winner.base}/holds/{answers[won].json['holdId']}", winner.admission).status, 204)
+            path = f"{winner.base}/holds/{answers[won].json['holdId']}"
+            self.assertEqual(winner.http.delete(path, winner.admission).status, 204)
 
     def seat(self, id):
         seats = self.node.client().get(f"/api/v1/events/show/blocks/{id[0]}").json["seats"]
