@@ -243,6 +243,28 @@ bool bridge::authenticate(const call_ptr& c, std::optional<claims::kind> kind, b
   return true;
 }
 
+std::optional<std::uint64_t> bridge::number_of(const call_ptr& c, std::string_view name,
+                                               std::uint64_t otherwise) const {
+  auto text = c->req.parameter(name);
+  if (!text)
+    return otherwise;
+  std::uint64_t value = 0;
+  auto end = text->data() + text->size();
+  auto parsed = std::from_chars(text->data(), end, value);
+  if (parsed.ec == std::errc{} && parsed.ptr == end && value <= std::uint64_t{1} << 53)
+    return value;
+  fail(c, errc::bad_value, std::string{name} + " must be a whole number");
+  return std::nullopt;
+}
+
+std::optional<std::chrono::milliseconds> bridge::wait_of(const call_ptr& c) const {
+  auto ms = number_of(c, "waitMs", 0);
+  if (!ms)
+    return std::nullopt;
+  auto most = std::chrono::duration_cast<std::chrono::milliseconds>(limits().wait_max);
+  return std::min(std::chrono::milliseconds{static_cast<std::int64_t>(*ms)}, most);
+}
+
 bool bridge::find_event(const call_ptr& c) {
   const auto& slug = c->parameters.front();
   if (!is_valid_name(slug)) {

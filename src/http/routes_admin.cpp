@@ -7,7 +7,6 @@
 
 #include <boost/asio/post.hpp>
 
-#include <charconv>
 
 namespace sluice::http::routes {
 
@@ -101,14 +100,6 @@ std::string_view word_of(domain::key_role role) {
     break;
   }
   return "admin";
-}
-
-std::uint64_t number_of(const call_ptr& c, std::string_view name, std::uint64_t otherwise) {
-  auto text = c->req.parameter(name);
-  std::uint64_t value = otherwise;
-  if (text)
-    std::from_chars(text->data(), text->data() + text->size(), value);
-  return value;
 }
 
 } // namespace
@@ -312,8 +303,12 @@ void inspect_entities(bridge& b, const call_ptr& c) {
 
 void inspect_entity(bridge& b, const call_ptr& c) {
   entity_ref of;
-  of.event = {static_cast<std::uint32_t>(number_of(c, "event", 0))};
-  of.block = {static_cast<std::uint32_t>(number_of(c, "block", 0))};
+  auto event = b.number_of(c, "event", 0);
+  auto block = event ? b.number_of(c, "block", 0) : std::nullopt;
+  if (!block)
+    return;
+  of.event = {static_cast<std::uint32_t>(*event)};
+  of.block = {static_cast<std::uint32_t>(*block)};
   of.user = c->req.parameter("user").value_or("");
   auto kind = c->req.parameter("kind").value_or("");
   for (auto known : {entity_kind::event, entity_kind::seat_block, entity_kind::area, entity_kind::session,
@@ -326,13 +321,16 @@ void inspect_entity(bridge& b, const call_ptr& c) {
 }
 
 void inspect_log(bridge& b, const call_ptr& c) {
-  auto partition = number_of(c, "partition", 0);
-  if (partition >= b.services().routes.places().partitions())
+  auto partition = b.number_of(c, "partition", 0);
+  auto after = partition ? b.number_of(c, "after", 0) : std::nullopt;
+  auto limit = after ? b.number_of(c, "limit", 20) : std::nullopt;
+  if (!limit)
+    return;
+  if (*partition >= b.services().routes.places().partitions())
     return b.fail(c, errc::bad_value, "there is no such partition");
-  auto limit = std::min<std::uint64_t>(number_of(c, "limit", 20), 200);
   b.answer_json(c, 200,
-                b.services().node.inspect_log({static_cast<std::uint32_t>(partition)}, number_of(c, "after", 0),
-                                              static_cast<std::size_t>(limit)));
+                b.services().node.inspect_log({static_cast<std::uint32_t>(*partition)}, *after,
+                                              static_cast<std::size_t>(std::min<std::uint64_t>(*limit, 200))));
 }
 
 } // namespace sluice::http::routes

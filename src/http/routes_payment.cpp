@@ -5,7 +5,6 @@
 #include "http/views.hpp"
 
 #include <algorithm>
-#include <charconv>
 
 namespace sluice::http::routes {
 
@@ -178,13 +177,11 @@ void show_reservation(bridge& b, const call_ptr& c) {
   auto id = reservation_of(b, c);
   if (!id)
     return;
-  unsigned wait = 0;
-  if (auto text = c->req.parameter("waitMs"))
-    std::from_chars(text->data(), text->data() + text->size(), wait);
-  if (wait > 0) {
-    auto most = std::min<std::chrono::milliseconds>(std::chrono::milliseconds{wait}, b.limits().wait_max);
-    return answer_when_settled(b, c, *id, std::chrono::steady_clock::now() + most, 200, false);
-  }
+  auto wait = b.wait_of(c);
+  if (!wait)
+    return;
+  if (wait->count() > 0)
+    return answer_when_settled(b, c, *id, std::chrono::steady_clock::now() + *wait, 200, false);
   b.partitions().ask(session_of(c), domain::ask_reservation{*id}, [&b, c](const domain::reply& reply, log_index) {
     if (const auto* why = std::get_if<domain::refusal>(&reply))
       return b.fail(c, *why);

@@ -6,7 +6,6 @@
 #include "http/views.hpp"
 
 #include <algorithm>
-#include <charconv>
 
 namespace sluice::http::routes {
 
@@ -64,14 +63,6 @@ std::optional<std::string> user_of(bridge& b, const call_ptr& c) {
     return std::nullopt;
   }
   return user;
-}
-
-std::chrono::milliseconds wait_of(const call_ptr& c, std::chrono::milliseconds most) {
-  auto text = c->req.parameter("waitMs");
-  unsigned ms = 0;
-  if (text)
-    std::from_chars(text->data(), text->data() + text->size(), ms);
-  return std::min(std::chrono::milliseconds{ms}, most);
 }
 
 entity_ref event_of(const call_ptr& c) {
@@ -197,9 +188,11 @@ void join(bridge& b, const call_ptr& c) {
 void own_ticket(bridge& b, const call_ptr& c) {
   if (!b.find_event(c) || !b.authenticate(c, std::nullopt) || !b.check_audience(c))
     return;
-  auto wait = wait_of(c, b.limits().wait_max);
-  auto until = std::chrono::steady_clock::now() + wait;
-  auto first = [&b, c, wait, until](const ticket_view& v) {
+  auto wait = b.wait_of(c);
+  if (!wait)
+    return;
+  auto until = std::chrono::steady_clock::now() + *wait;
+  auto first = [&b, c, wait = *wait, until](const ticket_view& v) {
     auto tag = etag_of(v);
     bool same = !c->req.if_none_match.empty() && c->req.if_none_match == tag;
     if (wait.count() > 0 && (same || c->req.if_none_match.empty())) {

@@ -83,6 +83,8 @@ class Line(ContractCase):
         c.join()
         answer = c.http.get(c.base + "/queue?waitMs=300", c.token)
         self.assertEqual((answer.status, answer.json["state"]), (200, "WAITING"))
+        for odd in ("soon", "1.5", "-1", "3x", ""):
+            self.assert_problem(c.http.get(c.base + "/queue?waitMs=" + odd, c.token), 422, "BAD_VALUE")
 
     def test_claim_not_yet_202_then_200_and_the_same_bytes(self):
         c = self.customer("narrow")
