@@ -78,9 +78,9 @@ std::shared_ptr<const credentials> bridge_services::secrets() const {
 }
 
 void bridge_services::set_secrets(credentials c) {
-  auto shared = std::make_shared<const credentials>(std::move(c));
+  auto all = std::make_shared<const credentials>(std::move(c));
   std::lock_guard lock{lock_};
-  secrets_ = std::move(shared);
+  secrets_ = std::move(all);
 }
 
 bridge::bridge(io_thread& thread, bridge_services& services)
