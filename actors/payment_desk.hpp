@@ -23,7 +23,7 @@ struct desk_settings {
   std::chrono::milliseconds call_deadline{3'000};
   std::chrono::milliseconds first_backoff{100}; // doubles with each try
   std::chrono::milliseconds last_backoff{2'000};
-  std::uint32_t tries_max = 4;      // of a step, inquiries not counted, before its outcome is reported as unknown
+  std::uint32_t tries_max = 4;      // of a step, unanswered inquiries too, before its outcome is reported as unknown
   std::size_t under_way_max = 512;  // charges; more wait in line
 };
 

@@ -201,7 +201,7 @@ refusal session::unknown_hold(const hold_id& id) const {
   if (std::find(state_.lapsed.begin(), state_.lapsed.end(), id) != state_.lapsed.end())
     return {errc::hold_lapsed, "the hold lapsed", {}};
   for (const auto& [reservation, r] : state_.reservations)
-    if (r.hold == id && r.state == reservation_state::paying)
+    if (r.hold == id && (r.state == reservation_state::paying || r.state == reservation_state::stuck))
       return {errc::payment_running, "the hold is being paid for", {}};
   return {errc::hold_unknown, {}, {}};
 }

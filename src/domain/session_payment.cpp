@@ -235,6 +235,8 @@ void session::on(const moment& at, const cancel_reservation& c, effects& out) {
 void session::ask_provider(const moment&, const reservation_id& id, reservation& r, charge_step step, effects& out) {
   if (step == charge_step::cancel && is_planted(planted::no_void))
     return count_charge(-1, out);
+  if (step != charge_step::authorise)
+    r.pay.card.clear(); // the provider knows it by now, and nobody else needs to
   r.pay.attempt = r.pay.step == step ? r.pay.attempt + 1 : 1;
   r.pay.step = step;
   r.pay.retry_at.reset();
@@ -270,6 +272,7 @@ void session::confirm(const moment& at, const reservation_id& id, reservation& r
 
 void session::fail(const moment& at, const reservation_id& id, reservation& r, std::string reason, effects& out) {
   release_parts(r, out);
+  r.pay.card.clear();
   r.reason = std::move(reason);
   move_to(at, id, r, reservation_state::failed, out);
 }

@@ -140,7 +140,7 @@ void bridge::handle(request& r, exchange reply) {
     char digits[17];
     auto id = mix(request_prefix_ + ++requests_);
     auto end = std::to_chars(digits, digits + sizeof(digits), id, 16).ptr;
-    c->request_id.assign(digits, end);
+    c->request_id.assign(static_cast<std::size_t>(digits + 16 - end), '0').append(digits, end);
   }
   bool path_known = false;
   std::string allowed;
@@ -207,6 +207,12 @@ token_office* bridge::tokens(const call_ptr& c) {
   if (!office_)
     fail(c, errc::node_not_ready, "the node is starting");
   return office_.get();
+}
+
+void bridge::fail_with_token(const call_ptr& c, const domain::refusal& why) const {
+  if (why.why == errc::not_admitted && c->who.expires <= wall_now())
+    return fail(c, errc::token_expired, "the token has expired");
+  fail(c, why);
 }
 
 bool bridge::authenticate(const call_ptr& c, std::optional<claims::kind> kind, bool may_be_expired) {

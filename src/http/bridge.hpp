@@ -126,6 +126,8 @@ public:
 
   /// Fills c->who from the request's token. False: the call was answered with 401 or 403.
   bool authenticate(const call_ptr& c, std::optional<claims::kind> kind, bool may_be_expired = false);
+  /// For a replay with an admission token that ran out meanwhile: a new booking with it is refused for what it is.
+  void fail_with_token(const call_ptr& c, const domain::refusal& why) const;
   /// Fills c->event and c->plan from the first path parameter. False: the call was answered.
   bool find_event(const call_ptr& c);
   /// The token must be for that very event.

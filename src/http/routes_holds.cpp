@@ -101,7 +101,8 @@ std::optional<std::vector<domain::wanted_part>> parts_wanted(bridge& b, const ca
 } // namespace
 
 void make_hold(bridge& b, const call_ptr& c) {
-  if (!b.find_event(c) || !b.authenticate(c, claims::kind::admission) || !b.check_audience(c))
+  // A key outlives the token: a repeat gets its answer, whenever it comes.
+  if (!b.find_event(c) || !b.authenticate(c, claims::kind::admission, true) || !b.check_audience(c))
     return;
   auto body = b.json_body(c);
   if (!body)
@@ -115,7 +116,11 @@ void make_hold(bridge& b, const call_ptr& c) {
   auto event = c->event->number();
   auto id = make_routed_id<hold_id>(slot_of(event), event, random_bytes<14>());
   b.partitions().propose(session_of(c), domain::request_hold{std::move(*once), c->who.id, id, std::move(*parts)},
-                         [&b, c](const domain::reply& reply, log_index) { answer_hold(b, c, reply, 201); });
+                         [&b, c](const domain::reply& reply, log_index) {
+                           if (const auto* why = std::get_if<domain::refusal>(&reply))
+                             return b.fail_with_token(c, *why);
+                           answer_hold(b, c, reply, 201);
+                         });
 }
 
 void show_hold(bridge& b, const call_ptr& c) {

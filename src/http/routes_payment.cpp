@@ -120,7 +120,8 @@ std::optional<payment_wish> read_payment(bridge& b, const call_ptr& c, const cod
 } // namespace
 
 void pay(bridge& b, const call_ptr& c) {
-  if (!b.find_event(c) || !b.authenticate(c, claims::kind::admission) || !b.check_audience(c))
+  // A key outlives the token: a repeat gets its answer, whenever it comes.
+  if (!b.find_event(c) || !b.authenticate(c, claims::kind::admission, true) || !b.check_audience(c))
     return;
   auto hold = hold_id_from(c->parameters[1]);
   if (!hold || hold->event() != c->event->number())
@@ -139,7 +140,7 @@ void pay(bridge& b, const call_ptr& c) {
   domain::pay_hold command{std::move(*once), c->who.id, *hold, id, wish->method, std::move(wish->card)};
   b.partitions().propose(session_of(c), command, [&b, c](const domain::reply& reply, log_index) {
     if (const auto* why = std::get_if<domain::refusal>(&reply))
-      return b.fail(c, *why);
+      return b.fail_with_token(c, *why);
     const auto& r = std::get<domain::reservation_reply>(reply);
     if (auto wait = preferred_wait(c->req, b.limits().wait_max))
       return answer_when_settled(b, c, r.reservation, std::chrono::steady_clock::now() + *wait, 202, true);

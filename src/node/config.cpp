@@ -41,6 +41,7 @@ config read_command_line(int argc, char** argv) {
                  "loopback addresses are exempt")
       ->capture_default_str();
   app.add_option("--max-requests-in-flight", c.limits.in_flight_max, "beyond: 503")->capture_default_str();
+  app.allow_config_extras(CLI::config_extras_mode::error); // a misspelled option must not be taken for its default
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

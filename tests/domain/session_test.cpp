@@ -93,7 +93,6 @@ TEST_CASE("session: at its deadline a hold is gone, before any pulse", "[domain]
   group g;
   g.define(group::two_blocks_and_a_floor());
   auto id = g.admit("alice");
-  auto alice = entity_ref::of_session(group::number, "alice");
   g.hold("alice", id, 1, {group::seats(1, {0})});
   SECTION("one millisecond early it can be extended") {
     g.pass(300s - 1ms);
@@ -232,10 +231,34 @@ TEST_CASE("session: an unknown capture is asked again, never undone blindly", "[
     g.pass(120s);
     g.settle("alice", charge_step::capture, charge_outcome::unknown);
     CHECK(g.state_of("alice", 1) == reservation_state::stuck);
+    CHECK(std::get<refusal>(g.of("alice").ask(g.now, ask_hold{group::hold_named(1)})).why == errc::payment_running);
     g.pass(30s);
     g.pulse_all();
     g.settle("alice", charge_step::capture, charge_outcome::done);
     CHECK(g.state_of("alice", 1) == reservation_state::confirmed);
+  }
+}
+
+TEST_CASE("session: the card goes to the provider once, and is kept no longer", "[domain][session]") {
+  group g;
+  g.define(group::two_blocks_and_a_floor());
+  auto id = g.admit("alice");
+  g.hold("alice", id, 1, {group::seats(1, {0})});
+  g.pay("alice", id, 1, 1);
+  auto card = [&] { return g.of("alice").state().reservations.at(group::reservation_named(1)).pay.card; };
+  CHECK(g.charges.front().card == "4242424242424242");
+  SECTION("taken") {
+    g.settle("alice", charge_step::authorise, charge_outcome::done);
+    CHECK(g.charges.front().card.empty());
+    CHECK(card().empty());
+  }
+  SECTION("declined") {
+    g.settle("alice", charge_step::authorise, charge_outcome::refused);
+    CHECK(card().empty());
+  }
+  SECTION("unknown, and given up") {
+    g.settle("alice", charge_step::authorise, charge_outcome::unknown);
+    CHECK(card().empty());
   }
 }
 

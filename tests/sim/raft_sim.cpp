@@ -134,6 +134,9 @@ void cluster_sim::work() {
 /// Without load: everybody gets to the same place, in the configuration that was asked for.
 void cluster_sim::drain() {
   constexpr auto patience = 20 * second; // without any progress
+  // Nothing is proposed any more: the log grows only by the steps of a change of members.
+  constexpr log_index steps_max = 200;
+  auto rest = safety_.committed() + proposals_.size() + steps_max;
   auto end = now_ + patience;
   log_index far = 0;
   while (!converged()) {
@@ -145,6 +148,8 @@ void cluster_sim::drain() {
     far = std::max(far, applied);
     if (now_ > end)
       violated("liveness: replicas did not converge: " + portrait());
+    if (safety_.committed() > rest)
+      violated("liveness: the log grows although nobody asks for anything: " + portrait());
     run_until(now_ + 50 * ms);
   }
   run_until(now_ + 2 * second);

@@ -5,8 +5,8 @@
 
 namespace sluice::simulation {
 
-reckoning::reckoning(scene& run, checkers& all, const sim_provider& provider, sim_node& node, network& net)
-    : run_{run}, checkers_{all}, provider_{provider}, node_{node}, net_{net},
+reckoning::reckoning(scene& run, checkers& all, sim_node& node, network& net)
+    : run_{run}, checkers_{all}, node_{node}, net_{net},
       canary_{std::make_shared<canary>(canary{definition_book{run, "canary"}, {}, {}, {}, {}, {}, false})} {}
 
 template <class Reply>

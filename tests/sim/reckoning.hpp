@@ -15,7 +15,7 @@ namespace sluice::simulation {
 /// Owned by one run.
 class reckoning {
 public:
-  reckoning(scene& run, checkers& all, const sim_provider& provider, sim_node& node, network& net);
+  reckoning(scene& run, checkers& all, sim_node& node, network& net);
 
   /// A new event, a new customer, one seat: from the join to the confirmation.
   void engine_still_works();
@@ -44,7 +44,6 @@ private:
 
   scene& run_;
   checkers& checkers_;
-  const sim_provider& provider_;
   sim_node& node_;
   network& net_;
   std::shared_ptr<canary> canary_;

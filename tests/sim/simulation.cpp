@@ -81,7 +81,7 @@ private:
   void reckon() {
     if (!going())
       return;
-    reckoning last{run_, checkers_, provider_, node_, net_};
+    reckoning last{run_, checkers_, node_, net_};
     last.engine_still_works();
     until(run_.time.now() + 6 * second);
     last.everything_ended();
