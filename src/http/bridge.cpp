@@ -210,7 +210,7 @@ token_office* bridge::tokens(const call_ptr& c) {
 }
 
 void bridge::fail_with_token(const call_ptr& c, const domain::refusal& why) const {
-  if (why.why == errc::not_admitted && c->who.expires <= wall_now())
+  if (why.why == errc::not_admitted && c->who.expires + clock_grace <= wall_now())
     return fail(c, errc::token_expired, "the token has expired");
   fail(c, why);
 }

@@ -11,7 +11,6 @@ namespace sluice::http {
 namespace {
 
 constexpr std::size_t token_size_max = 4096;
-constexpr std::chrono::seconds clock_grace{30};
 
 std::string header_of(std::string_view algorithm, std::string_view type, std::string_view key) {
   std::string json;

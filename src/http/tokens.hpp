@@ -46,6 +46,9 @@ private:
   std::vector<admission_key> admission_;
 };
 
+/// By how much the clocks of those who check tokens may differ.
+constexpr std::chrono::seconds clock_grace{30};
+
 /// What a token says. Trust it only from `verify`.
 struct claims {
   enum class kind : std::uint8_t { queue, admission };
