@@ -3,7 +3,7 @@
 namespace sluice::actors {
 
 entity_actor::behavior_type entity(entity_actor::stateful_pointer<entity_state> self, partition_actor owner,
-                                   local_router* answers, entity_ref ref, loaded_pieces pieces) {
+                                   router* answers, entity_ref ref, loaded_pieces pieces) {
   self->state.shell = make_entity(ref, pieces);
   return {
       [self, owner](const deliver& d) {

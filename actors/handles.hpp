@@ -79,6 +79,46 @@ struct flushed {
 
 struct time_passed {};
 
+/// From the same partition's replica on another node.
+struct replica_said {
+  node_id from;
+  std::uint64_t incarnation = 0;
+  std::shared_ptr<raft::message> body;
+};
+
+/// The process of a node ended, or nothing comes through; a hint.
+struct node_lost {
+  node_id node;
+};
+
+/// Entries read back from the log.
+struct loaded_back {
+  std::shared_ptr<raft::loaded> body;
+};
+
+/// A peer's checkpoint is here, or can not be had.
+struct fetched_back {
+  std::shared_ptr<partition::fetched> body;
+};
+
+/// Where the membership shall go; for the leader.
+struct replicate_on {
+  raft::membership target;
+};
+
+struct hand_over {
+  node_id to;
+};
+
+/// A bridge has lost track: publish everything again.
+struct publish_again {};
+
+/// The leader's state hash.
+struct compare_hash {
+  log_index index = 0;
+  std::uint64_t hash = 0;
+};
+
 /// Take a checkpoint whatever changed; for a clean stop.
 struct checkpoint_please {};
 
@@ -107,7 +147,9 @@ using partition_actor =
                      caf::reacts_to<delivered_back>, caf::reacts_to<saved_back>, caf::reacts_to<published_back>,
                      caf::reacts_to<flushed>, caf::reacts_to<time_passed>, caf::reacts_to<checkpoint_please>,
                      caf::reacts_to<look_inside>, caf::reacts_to<list_entities>, caf::reacts_to<inspect_entity>,
-                     caf::reacts_to<stop_partition>>;
+                     caf::reacts_to<stop_partition>, caf::reacts_to<replica_said>, caf::reacts_to<node_lost>,
+                     caf::reacts_to<loaded_back>, caf::reacts_to<fetched_back>, caf::reacts_to<replicate_on>,
+                     caf::reacts_to<hand_over>, caf::reacts_to<publish_again>, caf::reacts_to<compare_hash>>;
 
 } // namespace sluice::actors
 
@@ -130,3 +172,11 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::actors::look_inside)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::actors::list_entities)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::actors::inspect_entity)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::actors::stop_partition)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::actors::replica_said)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::actors::node_lost)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::actors::loaded_back)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::actors::fetched_back)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::actors::replicate_on)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::actors::hand_over)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::actors::publish_again)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::actors::compare_hash)

@@ -10,21 +10,28 @@ local_router::local_router(node_id node, std::uint64_t incarnation, std::uint32_
     : node_{node}, incarnation_{incarnation}, places_{partitions}, partitions_(partitions) {}
 
 void local_router::attach(partition_id partition, partition_actor actor) {
+  std::unique_lock lock{lock_};
   partitions_[partition.value] = std::move(actor);
 }
 
 void local_router::detach_all() {
+  std::unique_lock lock{lock_};
   for (auto& handle : partitions_)
     handle = nullptr;
 }
 
+partition_actor local_router::handle_of(partition_id partition) const {
+  std::shared_lock lock{lock_};
+  return partition.value < partitions_.size() ? partitions_[partition.value] : partition_actor{};
+}
+
 void local_router::propose(partition_id to, std::vector<partition::proposal> batch) {
-  if (auto& handle = partitions_[to.value])
+  if (auto handle = handle_of(to))
     caf::anon_send(handle, proposals{std::make_shared<std::vector<partition::proposal>>(std::move(batch))});
 }
 
 void local_router::ask(partition_id to, std::vector<partition::query> batch) {
-  if (auto& handle = partitions_[to.value])
+  if (auto handle = handle_of(to))
     caf::anon_send(handle, questions{std::make_shared<std::vector<partition::query>>(std::move(batch))});
 }
 

@@ -31,4 +31,21 @@ public:
   virtual void start(std::vector<partition::effect_out> effects) = 0;
 };
 
+/// What a replica needs of the other nodes, and of slow reads. Called from partition actors: thread-safe, must not block.
+class peer_port {
+public:
+  virtual ~peer_port() = default;
+  /// May be lost: consensus lives with it.
+  virtual void send(partition_id partition, node_id to, const raft::message& m) = 0;
+  /// Answered with `loaded_back`.
+  virtual void load(partition_id partition, const raft::load& what) = 0;
+  /// Answered with `fetched_back`.
+  virtual void fetch(partition_id partition, const partition::fetch_out& what) = 0;
+  /// This node leads the partition from now on, and takes proposals.
+  virtual void leads(partition_id partition, log_term term) = 0;
+  /// Somebody else may; `leader` 0: nobody known.
+  virtual void follows(partition_id partition, log_term term, node_id leader) = 0;
+  virtual void compare(partition_id partition, const partition::hash_out& hash) = 0;
+};
+
 } // namespace sluice::actors

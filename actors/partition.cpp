@@ -20,7 +20,7 @@ partition_host::behavior_type partition_host::make_behavior() {
       [this](const questions& m) { feed(partition::ask_all{std::move(*m.body)}); },
       [this](const became_durable& m) {
         if (m.write_id != 0)
-          feed(partition::written{m.write_id});
+          became_durable_up_to(m.write_id);
         if (m.checkpoint != 0) {
           feed(partition::checkpoint_committed{m.checkpoint});
           services_.checkpoints->in_force(partition_, m.checkpoint);
@@ -28,11 +28,15 @@ partition_host::behavior_type partition_host::make_behavior() {
       },
       [this](const delivered_back& m) { feed(std::move(*m.body)); },
       [this](const saved_back& m) {
-        if (m.body->passivated)
-          entities_.erase(m.body->of);
+        // One that another state replaced meanwhile may still be saying goodbye; its successor stays.
+        auto known = entities_.find(m.body->of);
+        if (m.body->passivated && known != entities_.end() && known->second.address() == current_sender())
+          entities_.erase(known);
         feed(std::move(*m.body));
       },
       [this](const published_back& m) {
+        if (!core_.leading())
+          return;
         std::vector<partition::publication_out> publications;
         for (auto& p : *m.body)
           publications.push_back({core_.applied(), std::move(p)});
@@ -66,6 +70,14 @@ partition_host::behavior_type partition_host::make_behavior() {
         quit();
         m.stopped();
       },
+      [this](const replica_said& m) { feed(partition::received{{m.from, m.incarnation, std::move(*m.body)}}); },
+      [this](const node_lost& m) { feed(partition::peer_down{m.node}); },
+      [this](const loaded_back& m) { feed(partition::loaded{std::move(*m.body)}); },
+      [this](const fetched_back& m) { feed(std::move(*m.body)); },
+      [this](const replicate_on& m) { feed(partition::reconfigure{m.target}); },
+      [this](const hand_over& m) { feed(partition::transfer{m.to}); },
+      [this](const publish_again&) { feed(partition::publish_everything{}); },
+      [this](const compare_hash& m) { feed(partition::compare_state{m.index, m.hash}); },
   };
 }
 
@@ -81,7 +93,11 @@ void partition_host::feed(partition::input in) {
 void partition_host::carry_out() {
   if (out_.fatal)
     fail_stop(*out_.fatal, __FILE__, __LINE__);
+  if (out_.reset)
+    end_all();
   write_log();
+  replicate();
+  tell_roles();
   for (auto& f : out_.feed)
     services_.log->append_feed(partition_, f.index, std::move(f.record));
   // Shares are asked for before anything newer is delivered: mailboxes keep the order.
@@ -118,9 +134,6 @@ void partition_host::carry_out() {
     services_.checkpoints->put(partition_, p.checkpoint, std::move(p.of), std::move(p.pieces));
   for (const auto& e : out_.ends)
     services_.checkpoints->end(partition_, e.checkpoint);
-  if (services_.role_changed)
-    for (const auto& role : out_.roles)
-      services_.role_changed(partition_, role);
   set_timer();
   out_.clear();
 }
@@ -135,6 +148,57 @@ void partition_host::write_log() {
   for (const auto& w : out_.writes)
     services_.log->submit(to_batch(partition_, w), w.what.id);
 }
+
+// ---- the other replicas ----------------------------------------------------------------------------------------------
+
+void partition_host::replicate() {
+  for (auto& s : out_.sends) {
+    if (s.after > durable_)
+      held_.push_back(std::move(s));
+    else if (services_.peers)
+      services_.peers->send(partition_, s.to, s.body);
+  }
+  if (!services_.peers)
+    return;
+  for (const auto& l : out_.loads)
+    services_.peers->load(partition_, l);
+  for (const auto& f : out_.fetches)
+    services_.peers->fetch(partition_, f);
+  for (const auto& h : out_.hashes)
+    services_.peers->compare(partition_, h);
+}
+
+/// What depended on it may leave now.
+void partition_host::became_durable_up_to(std::uint64_t write_id) {
+  durable_ = write_id;
+  std::erase_if(held_, [this](const raft::send& s) {
+    if (s.after > durable_)
+      return false;
+    if (services_.peers)
+      services_.peers->send(partition_, s.to, s.body);
+    return true;
+  });
+  feed(partition::written{write_id});
+}
+
+void partition_host::end_all() {
+  for (auto& [ref, handle] : entities_)
+    send(handle, end_entity{});
+  entities_.clear();
+}
+
+void partition_host::tell_roles() {
+  for (const auto& role : out_.roles) {
+    if (services_.role_changed)
+      services_.role_changed(partition_, role);
+    if (services_.peers && role.role != raft::role::leader)
+      services_.peers->follows(partition_, role.term, role.leader);
+  }
+  if (out_.leading_began && services_.peers)
+    services_.peers->leads(partition_, core_.status().consensus.term);
+}
+
+// ---- entities --------------------------------------------------------------------------------------------------------
 
 void partition_host::activate(const entity_ref& of, partition::activation how,
                               const std::shared_ptr<const std::string>& record) {
@@ -161,11 +225,22 @@ void partition_host::set_timer() {
   if (!out_.timer || (timer_ && *timer_ <= *out_.timer))
     return;
   timer_ = out_.timer;
-  auto wait = std::max<std::chrono::microseconds>(*timer_ - services_.clock().host, std::chrono::milliseconds{1});
+  // On a common grid: the heartbeats of all partitions leave together, in one envelope per peer.
+  constexpr std::chrono::microseconds grid{10'000};
+  auto now = services_.clock().host;
+  if (*timer_ > now + grid / 2)
+    timer_ = host_time{(timer_->time_since_epoch() + grid - std::chrono::microseconds{1}) / grid * grid};
+  auto wait = std::max<std::chrono::microseconds>(*timer_ - now, std::chrono::milliseconds{1});
   delayed_send(this, wait, time_passed{});
 }
 
-namespace {
+raft::membership members_of(const raft::start& found) {
+  auto members = found.snapshot ? found.snapshot->members : found.bootstrap;
+  for (const auto& e : found.log)
+    if (e.members)
+      members = *e.members;
+  return members;
+}
 
 raft::entry entry_from(const storage::stored_entry& e) {
   raft::entry entry{e.index, e.term, static_cast<raft::entry_kind>(e.kind), nullptr, nullptr};
@@ -177,6 +252,8 @@ raft::entry entry_from(const storage::stored_entry& e) {
   return entry;
 }
 
+namespace {
+
 storage::stored_entry stored_from(const raft::entry& e) {
   auto payload = e.members ? std::make_shared<const std::string>(partition::encode(*e.members)) : e.payload;
   return {e.index, e.term, static_cast<std::uint8_t>(e.kind), std::move(payload)};
@@ -184,20 +261,20 @@ storage::stored_entry stored_from(const raft::entry& e) {
 
 } // namespace
 
-partition::start start_from(const storage::recovered& found, node_id self) {
+partition::start start_from(const storage::recovered& found, raft::membership bootstrap, bool may_vote) {
   partition::start start;
   auto& consensus = start.consensus;
   if (found.vote)
-    consensus.durable = {found.vote->term, found.vote->vote};
-  consensus.bootstrap.voters = {self};
-  consensus.may_vote = !found.damage;
+    consensus.durable = {found.vote->term, found.vote->vote, found.vote->rejoining};
+  consensus.bootstrap = std::move(bootstrap);
+  consensus.may_vote = may_vote;
   if (found.checkpoint) {
     start.checkpoint = found.checkpoint->number;
     start.record = found.checkpoint->record;
     auto members = partition::decode_membership(found.checkpoint->members);
     consensus.snapshot = raft::snapshot_ref{found.checkpoint->index, found.checkpoint->term,
                                             members.value_or(consensus.bootstrap),
-                                            std::make_shared<const std::string>(found.checkpoint->record)};
+                                            partition::manifest_of(found.checkpoint->number)};
   }
   start.attempts = found.attempts;
   consensus.log.reserve(found.log.size());
@@ -206,21 +283,30 @@ partition::start start_from(const storage::recovered& found, node_id self) {
   return start;
 }
 
+namespace {
+
+storage::checkpoint_record record_of(const partition::checkpoint_commit& c) {
+  return {c.checkpoint, c.index, c.term, c.record, partition::encode(c.members)};
+}
+
+} // namespace
+
 storage::log_batch to_batch(partition_id partition, const partition::log_write& w) {
   storage::log_batch batch;
   batch.partition = partition;
   if (w.what.state)
-    batch.vote = storage::vote_record{w.what.state->term, w.what.state->vote};
+    batch.vote = storage::vote_record{w.what.state->term, w.what.state->vote, w.what.state->rejoining};
   batch.truncate_from = w.what.truncate_from;
   batch.append.reserve(w.what.append.size());
   for (const auto& e : w.what.append)
     batch.append.push_back(stored_from(e));
   batch.drop_below = w.what.drop_below;
   if (w.commit) {
-    batch.checkpoint = storage::checkpoint_record{w.commit->checkpoint, w.commit->index, w.commit->term,
-                                                  w.commit->record, partition::encode(w.commit->members)};
+    batch.checkpoint = record_of(*w.commit);
     batch.forgotten = w.commit->forgotten;
   }
+  if (w.installed)
+    batch.install = storage::install_record{record_of(*w.installed)};
   return batch;
 }
 

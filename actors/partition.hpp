@@ -4,12 +4,13 @@
 
 #include "actors/entity.hpp"
 #include "actors/handles.hpp"
-#include "actors/local_router.hpp"
 #include "actors/messages.hpp"
+#include "actors/router.hpp"
 #include "storage/checkpoint_writer.hpp"
 #include "storage/log_store.hpp"
 #include "storage/log_writer.hpp"
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -22,9 +23,10 @@ struct partition_services {
   storage::log_store* store = nullptr;
   storage::log_writer* log = nullptr;
   storage::checkpoint_writer* checkpoints = nullptr;
-  local_router* routes = nullptr;
+  router* routes = nullptr;
   publication_port* publications = nullptr;
   effect_port* effects = nullptr;
+  peer_port* peers = nullptr; // null: this node is alone
   std::function<partition::reading()> clock;
   std::function<void(partition_id, const raft::role_changed&)> role_changed; // for logs; may be empty
 };
@@ -44,6 +46,10 @@ private:
   void feed(partition::input in);
   void carry_out();
   void write_log();
+  void replicate();
+  void became_durable_up_to(std::uint64_t write_id);
+  void end_all();
+  void tell_roles();
   void activate(const entity_ref& of, partition::activation how, const std::shared_ptr<const std::string>& record);
   entity_actor& handle_of(const entity_ref& of) { return entities_.at(of); }
   void end_group(event_number event);
@@ -56,10 +62,19 @@ private:
   partition::outputs out_;
   std::unordered_map<entity_ref, entity_actor> entities_;
   std::optional<host_time> timer_;
+  std::deque<raft::send> held_;     // until the write each depends on is durable
+  std::uint64_t durable_ = 0;       // the latest write that is
 };
 
-/// What recovery found, as the core wants it. A damaged log may not vote: on one node that is the end of it.
-partition::start start_from(const storage::recovered& found, node_id self);
+/// What recovery found, as the core wants it. `bootstrap` is used if the partition never had a member; a replica that may
+/// not vote has lost a part of its log, and comes back as a learner.
+partition::start start_from(const storage::recovered& found, raft::membership bootstrap, bool may_vote);
+
+/// Who was a member at the end of what the disk kept.
+raft::membership members_of(const raft::start& found);
+
+/// Log entries as the store and as consensus see them.
+raft::entry entry_from(const storage::stored_entry& e);
 
 /// A raft write as the store wants it.
 storage::log_batch to_batch(partition_id partition, const partition::log_write& w);

@@ -21,6 +21,13 @@ public:
   virtual void propose(partition_id to, std::vector<partition::proposal> proposals) = 0;
   virtual void ask(partition_id to, std::vector<partition::query> queries) = 0;
 
+  /// Hands answers and refusals to whoever asked, on this node or another. Called by partition and entity actors.
+  virtual void give_back(std::vector<partition::answer_out> answers, std::vector<partition::refusal_out> refusals) = 0;
+
+  /// Changes whenever requests sent to this partition before may have been lost: another leader, or the line to it broke.
+  /// What is not answered by then is to be sent again, with the same bytes.
+  virtual std::uint64_t way_to(partition_id partition) const = 0;
+
   /// Gives a port its place in origins. Before any request; the port outlives the router's traffic.
   virtual std::uint8_t add_port(answer_port& port) = 0;
 

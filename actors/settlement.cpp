@@ -1,5 +1,8 @@
 #include "actors/settlement.hpp"
 
+#include <utility>
+#include <vector>
+
 namespace sluice::actors {
 
 namespace {
@@ -14,15 +17,34 @@ void settlement::attach(payment_desk_actor desk) {
 }
 
 void settlement::propose(partition::proposal p) {
+  auto to = routes_.places().of_event(p.to.event);
   {
     std::lock_guard lock{lock_};
     p.from = routes_.origin_of(port_, next_);
-    under_way_.emplace(next_++, p);
+    under_way_[next_++] = {p, routes_.way_to(to)};
   }
-  auto to = routes_.places().of_event(p.to.event);
+  send(to, std::move(p)); // not under the lock: a refusal may come back at once
+}
+
+void settlement::send(partition_id to, partition::proposal p) {
   std::vector<partition::proposal> batch;
   batch.push_back(std::move(p));
   routes_.propose(to, std::move(batch));
+}
+
+void settlement::tick() {
+  std::vector<std::pair<partition_id, partition::proposal>> again;
+  {
+    std::lock_guard lock{lock_};
+    for (auto& [number, p] : under_way_) {
+      auto to = routes_.places().of_event(p.what.to.event);
+      auto way = routes_.way_to(to);
+      if (std::exchange(p.way, way) != way)
+        again.emplace_back(to, p.what);
+    }
+  }
+  for (auto& [to, p] : again)
+    send(to, std::move(p));
 }
 
 void settlement::take(std::vector<partition::answer_out> answers, std::vector<partition::refusal_out> refusals) {
@@ -33,7 +55,7 @@ void settlement::take(std::vector<partition::answer_out> answers, std::vector<pa
     auto known = under_way_.find(router::number_of(r.to));
     if (known == under_way_.end() || !desk_)
       continue;
-    auto again = std::make_shared<const partition::proposal>(std::move(known->second));
+    auto again = std::make_shared<const partition::proposal>(std::move(known->second.what));
     under_way_.erase(known);
     caf::delayed_anon_send(desk_, retry_after, settle_again{std::move(again)});
   }

@@ -23,6 +23,9 @@ public:
 
   void propose(partition::proposal p);
 
+  /// Proposes again what may be lost because the leader changed. To be called several times a second.
+  void tick();
+
   void take(std::vector<partition::answer_out> answers, std::vector<partition::refusal_out> refusals) override;
 
 private:
@@ -31,7 +34,15 @@ private:
   std::mutex lock_;
   payment_desk_actor desk_;
   std::uint64_t next_ = 1;
-  std::map<std::uint64_t, partition::proposal> under_way_;
+
+  struct proposed {
+    partition::proposal what;
+    std::uint64_t way = 0; // the router's, when it was sent
+  };
+
+  void send(partition_id to, partition::proposal p);
+
+  std::map<std::uint64_t, proposed> under_way_;
 };
 
 } // namespace sluice::actors

@@ -9,7 +9,7 @@
 namespace sluice::partition {
 
 void core::maybe_begin_checkpoint(const reading&, outputs& out) {
-  if (taking_ != 0 || applied_ == checkpoint_index_)
+  if (taking_ != 0 || fetching_ != 0 || applied_ == checkpoint_index_)
     return;
   if (!forced_ && log_bytes_ < config_.checkpoint_log_bytes &&
       applied_ - checkpoint_index_ < config_.checkpoint_entries)
@@ -21,8 +21,7 @@ void core::maybe_begin_checkpoint(const reading&, outputs& out) {
   taking_record_ = encode_record();
   // Only groups that ended before the cut: replay from here may still need the records of one that ends later.
   taking_forgotten_ = std::exchange(forgotten_, {});
-  taking_ref_ = {applied_, applied_term_, raft_.status().members,
-                 std::make_shared<const std::string>(taking_record_)};
+  taking_ref_ = {applied_, applied_term_, raft_.members_at(applied_), manifest_of(taking_)};
   out.begins.push_back({taking_, taking_index_});
   entities_.begin_checkpoint(taking_, out);
 }
@@ -41,13 +40,14 @@ void core::on(const reading& now, checkpoint_flushed in, outputs& out) {
   if (in.checkpoint != taking_ || !ended_ || committing_)
     return;
   committing_ = true;
-  auto keep_from = taking_index_ + 1 > config_.kept_entries ? taking_index_ + 1 - config_.kept_entries : 1;
   auto before = out.writes.size();
-  consult(now, raft::snapshot_taken{taking_ref_, keep_from}, out);
+  consult(now, raft::snapshot_taken{taking_ref_, keep_from()}, out);
   if (failed_)
     return;
   if (out.writes.size() == before)
     out.writes.emplace_back();
+  while (!log_sizes_.empty() && log_sizes_.front().first < keep_from())
+    log_sizes_.pop_front();
   out.writes[before].commit = {taking_, taking_index_, taking_ref_.term, std::move(taking_record_),
                                taking_ref_.members, std::exchange(taking_forgotten_, {})};
 }
@@ -60,6 +60,22 @@ void core::on(const reading&, checkpoint_committed in, outputs&) {
   checkpoint_index_ = taking_index_;
   taking_ = 0;
   entities_.checkpoint_in_force();
+}
+
+/// How much of the log stays behind the checkpoint: bounded by entries and by bytes.
+log_index core::keep_from() const {
+  auto from = taking_index_ + 1;
+  std::size_t bytes = 0;
+  log_index kept = 0;
+  for (auto at = log_sizes_.rbegin(); at != log_sizes_.rend(); ++at) {
+    if (at->first > taking_index_)
+      continue;
+    bytes += at->second + 64;
+    if (bytes > config_.kept_bytes || ++kept > config_.kept_entries)
+      break;
+    from = at->first;
+  }
+  return from;
 }
 
 std::string core::encode_record() const {

@@ -55,8 +55,10 @@ void core::on(const reading& now, start in, outputs& out) {
     return fail("the partition's own piece of the checkpoint does not parse", out);
   checkpoint_index_ = applied_;
   committed_to_ = applied_;
-  for (const auto& e : in.consensus.log)
+  for (const auto& e : in.consensus.log) {
     log_bytes_ += e.bytes();
+    log_sizes_.emplace_back(e.index, e.bytes());
+  }
   consult(now, std::move(in.consensus), out);
 }
 
@@ -120,6 +122,24 @@ void core::on(const reading& now, peer_down in, outputs& out) {
   consult(now, raft::peer_down{in.node}, out);
 }
 
+void core::on(const reading& now, loaded in, outputs& out) {
+  consult(now, std::move(in.what), out);
+}
+
+void core::on(const reading& now, reconfigure in, outputs& out) {
+  if (raft_.is_leader())
+    consult(now, raft::reconfigure{0, std::move(in.target)}, out);
+}
+
+void core::on(const reading& now, transfer in, outputs& out) {
+  if (raft_.is_leader())
+    consult(now, raft::transfer{0, in.to}, out);
+}
+
+void core::on(const reading&, publish_everything, outputs&) {
+  publish_due_ = leading_;
+}
+
 // ---- the log ---------------------------------------------------------------------------------------------------------
 
 void core::consult(const reading& now, raft::input in, outputs& out) {
@@ -129,13 +149,13 @@ void core::consult(const reading& now, raft::input in, outputs& out) {
   if (r.fatal)
     return fail("consensus: " + *r.fatal, out);
   for (auto& w : r.writes) {
-    for (const auto& e : w.append)
-      log_bytes_ += e.bytes();
-    out.writes.push_back({std::move(w), std::nullopt});
+    note_sizes(w);
+    out.writes.push_back({std::move(w), std::nullopt, std::nullopt});
   }
   std::move(r.sends.begin(), r.sends.end(), std::back_inserter(out.sends));
   std::move(r.loads.begin(), r.loads.end(), std::back_inserter(out.loads));
-  std::move(r.fetches.begin(), r.fetches.end(), std::back_inserter(out.fetches));
+  for (const auto& f : r.fetches)
+    begin_fetch(f, out);
   for (auto& e : r.committed) {
     committed_to_ = e.index;
     committed_.push_back(std::move(e));
@@ -157,6 +177,16 @@ void core::consult(const reading& now, raft::input in, outputs& out) {
     raft_timer_ = r.timer;
 }
 
+void core::note_sizes(const raft::write& w) {
+  if (w.truncate_from)
+    while (!log_sizes_.empty() && log_sizes_.back().first >= *w.truncate_from)
+      log_sizes_.pop_back();
+  for (const auto& e : w.append) {
+    log_bytes_ += e.bytes();
+    log_sizes_.emplace_back(e.index, e.bytes());
+  }
+}
+
 void core::follow(const raft::role_changed& role, outputs& out) {
   out.roles.push_back(role);
   if (role.role == raft::role::leader)
@@ -168,6 +198,7 @@ void core::follow(const raft::role_changed& role, outputs& out) {
 
 void core::begin_leading(const reading& now, outputs& out) {
   leading_ = true;
+  out.leading_began = true;
   led_since_ = now.host;
   // How long nobody led is known only from the wall clock, which may lie: believe it a little, in one direction.
   auto outage = std::clamp<milliseconds>(now.wall - last_.wall, milliseconds{0}, config_.cold_start_max);

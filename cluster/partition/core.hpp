@@ -13,6 +13,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -31,7 +32,8 @@ struct config {
   std::size_t waiting_bytes_max = 8 * 1024 * 1024;
   std::size_t checkpoint_log_bytes = 24 * 1024 * 1024;        // a checkpoint begins after this much log
   log_index checkpoint_entries = 100'000;                     // or this many entries
-  log_index kept_entries = 1'000;                             // of log kept behind a checkpoint, for inspection
+  log_index kept_entries = 20'000;                            // of log kept behind a checkpoint, at most, so that a replica
+  std::size_t kept_bytes = 48 * 1024 * 1024;                  // which was away for a moment needs no checkpoint
   std::size_t collect_per_turn = 64;                          // shares asked for at a time while a checkpoint is taken
   milliseconds cold_start_max{5'000};                         // log time an outage may add
   std::chrono::seconds resend{1};                             // of unacknowledged notes
@@ -57,6 +59,11 @@ struct status {
   std::uint64_t refused_total = 0;
   bool checkpointing = false;
 };
+
+/// A checkpoint's number in the store that has it, as a snapshot's opaque manifest.
+std::shared_ptr<const std::string> manifest_of(std::uint64_t checkpoint);
+/// 0: there is none.
+std::uint64_t checkpoint_in(const raft::snapshot_ref& ref);
 
 /// Owned by one partition actor, hence unsynchronised. Deterministic in its inputs. `handle` is total: what it can not
 /// use it drops; a broken invariant comes out as `fatal`, after which every call is a no-op.
@@ -86,9 +93,16 @@ private:
   void on(const reading& now, checkpoint_committed in, outputs& out);
   void on(const reading& now, checkpoint_now in, outputs& out);
   void on(const reading& now, peer_down in, outputs& out);
+  void on(const reading& now, loaded in, outputs& out);
+  void on(const reading& now, fetched in, outputs& out);
+  void on(const reading& now, reconfigure in, outputs& out);
+  void on(const reading& now, transfer in, outputs& out);
+  void on(const reading& now, publish_everything in, outputs& out);
+  void on(const reading& now, compare_state in, outputs& out);
 
   // the log
   void consult(const reading& now, raft::input in, outputs& out);
+  void note_sizes(const raft::write& w);
   void follow(const raft::role_changed& role, outputs& out);
   void begin_leading(const reading& now, outputs& out);
   void propose_pulses(const reading& now);
@@ -116,6 +130,14 @@ private:
   void drive_checkpoint(const reading& now, outputs& out);
   std::string encode_record() const;
   bool restore_record(const std::string& record);
+  log_index keep_from() const;
+
+  // replication
+  void begin_fetch(const raft::fetch_snapshot& wanted, outputs& out);
+  void install(const reading& now, outputs& out);
+  void start_over();
+  void note_hash(outputs& out);
+  void compare(log_index index, std::uint64_t theirs, outputs& out);
 
   void set_timer(const reading& now, outputs& out);
   void fail(std::string why, outputs& out);
@@ -178,6 +200,13 @@ private:
   bool forced_ = false;
   std::vector<event_number> forgotten_;        // groups whose records go with the next checkpoint
   std::vector<event_number> taking_forgotten_; // with the one in progress
+  std::deque<std::pair<log_index, std::size_t>> log_sizes_; // of entries written by this process, by index
+
+  // replication
+  std::uint64_t fetching_ = 0;            // number of the checkpoint being fetched
+  std::optional<fetched> to_install_;     // at the next boundary
+  std::map<log_index, std::uint64_t> own_hashes_;    // the latest few
+  std::map<log_index, std::uint64_t> leader_hashes_; // ahead of us
 
   std::uint64_t entries_total_ = 0;
   std::uint64_t commands_total_ = 0;

@@ -4,34 +4,36 @@
 
 namespace sluice::partition {
 
+void encode(const proposal& p, proto::Command& c) {
+  if (p.ack) {
+    c.set_note_ack_from(p.ack->partition.value);
+    c.set_note_ack(p.ack->sequence);
+    return;
+  }
+  encode(p.to, *c.mutable_to());
+  if (!p.request_id.empty())
+    c.set_request_id(p.request_id);
+  if (p.from.node) {
+    auto& o = *c.mutable_origin();
+    o.set_node(p.from.node.value);
+    o.set_incarnation(p.from.incarnation);
+    o.set_request(p.from.request);
+  }
+  c.set_body(p.body);
+  if (p.note) {
+    c.mutable_note()->set_partition(p.note->partition.value);
+    c.mutable_note()->set_sequence(p.note->sequence);
+  }
+}
+
 std::string encode_entry(const entry_time& now, std::uint32_t feature_level, const std::vector<proposal>& proposals) {
   proto::LogEntry out;
   out.set_log_time_ms(static_cast<std::uint64_t>(to_ms(now.log)));
   out.set_wall_time_ms(to_ms(now.wall));
   out.set_feature_level(feature_level);
   out.mutable_commands()->Reserve(static_cast<int>(proposals.size()));
-  for (const auto& p : proposals) {
-    auto& c = *out.add_commands();
-    if (p.ack) {
-      c.set_note_ack_from(p.ack->partition.value);
-      c.set_note_ack(p.ack->sequence);
-      continue;
-    }
-    encode(p.to, *c.mutable_to());
-    if (!p.request_id.empty())
-      c.set_request_id(p.request_id);
-    if (p.from.node) {
-      auto& o = *c.mutable_origin();
-      o.set_node(p.from.node.value);
-      o.set_incarnation(p.from.incarnation);
-      o.set_request(p.from.request);
-    }
-    c.set_body(p.body);
-    if (p.note) {
-      c.mutable_note()->set_partition(p.note->partition.value);
-      c.mutable_note()->set_sequence(p.note->sequence);
-    }
-  }
+  for (const auto& p : proposals)
+    encode(p, *out.add_commands());
   return out.SerializeAsString();
 }
 

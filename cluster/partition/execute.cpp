@@ -23,6 +23,10 @@ void core::run(const reading& now, outputs& out) {
       }
       finish_entry(now, out);
     }
+    if (to_install_)
+      install(now, out);
+    if (failed_)
+      return;
     at_boundary(now, out);
     if (committed_.empty())
       return;
@@ -37,6 +41,7 @@ void core::begin_entry(const reading& now, outputs& out) {
   if (e.kind != raft::entry_kind::commands) {
     applied_ = e.index;
     state_hash_ = mix(state_hash_ ^ mix(e.index));
+    note_hash(out);
     // The first entry of the own term: a no-op, or the very first leader's membership.
     if (!leading_ && e.term == raft_.term() && raft_.is_leader())
       begin_leading(now, out);
@@ -102,6 +107,7 @@ void core::finish_entry(const reading& now, outputs& out) {
   for (auto event : ended)
     forget(event, out);
   applied_ = index;
+  note_hash(out);
   for (auto sender : notes_seen_) {
     auto received = inbox_.received_from(sender);
     if (!leading_ || received == 0)

@@ -204,8 +204,41 @@ struct peer_down {
   node_id node;
 };
 
+/// Entries the core asked the host to read back from its log.
+struct loaded {
+  raft::loaded what;
+};
+
+/// What a `fetch_out` asked for: all pieces are here and durable under its number, or they could not be had.
+struct fetched {
+  raft::snapshot_ref ref;
+  std::uint64_t checkpoint = 0; // the number it was fetched under
+  std::string record;           // the partition's own piece of it
+  bool ok = true;
+};
+
+/// Where the membership shall go. To be said again to every new leader; the others drop it.
+struct reconfigure {
+  raft::membership target;
+};
+
+/// Hand leadership over; 0: to whoever is best. Dropped by those who do not lead.
+struct transfer {
+  node_id to;
+};
+
+/// A bridge knows nothing yet: everything that publishes does so again.
+struct publish_everything {};
+
+/// The leader's state hash after `index`; a replica that came to another one must not go on.
+struct compare_state {
+  log_index index = 0;
+  std::uint64_t hash = 0;
+};
+
 using input = std::variant<start, tick, received, propose, ask_all, written, delivered, saved, checkpoint_flushed,
-                           checkpoint_committed, checkpoint_now, peer_down>;
+                           checkpoint_committed, checkpoint_now, peer_down, loaded, fetched, reconfigure, transfer,
+                           publish_everything, compare_state>;
 
 // ---- outputs ---------------------------------------------------------------------------------------------------------
 
@@ -222,6 +255,21 @@ struct checkpoint_commit {
 struct log_write {
   raft::write what; // id 0: only the commit; not to be confirmed by `written`
   std::optional<checkpoint_commit> commit;
+  std::optional<checkpoint_commit> installed; // a fetched one: it takes the place of all there was, log and pieces
+};
+
+/// Get the checkpoint `ref` from a peer's store into the own one, under the number `checkpoint`; then say `fetched`.
+/// Replaces a fetch still under way.
+struct fetch_out {
+  node_id from;
+  raft::snapshot_ref ref;
+  std::uint64_t checkpoint = 0;
+};
+
+/// The state hash after this entry, now and then; for replicas to compare.
+struct hash_out {
+  log_index index = 0;
+  std::uint64_t hash = 0;
 };
 
 struct answer_out {
@@ -279,12 +327,13 @@ struct outputs {
   std::vector<log_write> writes;
   std::vector<raft::send> sends;
   std::vector<raft::load> loads;
-  std::vector<raft::fetch_snapshot> fetches;
+  std::vector<fetch_out> fetches;
   std::vector<delivery> deliveries;
   std::vector<save_request> saves;
   std::vector<publish_request> publishes;
   std::vector<ask> asks;
   std::vector<event_number> forgotten; // end all entities of these groups
+  bool reset = false;                  // end all entities, first of all: another state took the place of theirs
   std::vector<answer_out> answers;
   std::vector<refusal_out> refusals;
   std::vector<publication_out> publications;
@@ -295,6 +344,8 @@ struct outputs {
   std::vector<checkpoint_pieces> pieces;
   std::vector<checkpoint_end> ends;
   std::vector<raft::role_changed> roles;
+  bool leading_began = false; // from now on proposals are taken
+  std::vector<hash_out> hashes;
   std::optional<host_time> timer;
   std::optional<std::string> fatal;
 

@@ -23,6 +23,10 @@ inline entity_ref decode(const proto::EntityRef& from) {
   return {{from.event()}, static_cast<entity_kind>(from.kind()), {from.block()}, from.user()};
 }
 
+/// As it lies in an entry. Defined in entry.cpp.
+struct proposal;
+void encode(const proposal& from, proto::Command& to);
+
 inline std::string encode(const raft::membership& from) {
   proto::Membership to;
   for (auto n : from.voters)

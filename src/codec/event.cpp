@@ -3,6 +3,7 @@
 #include "codec/event_definition.hpp"
 #include "codec/fields.hpp"
 #include "codec/json_of.hpp"
+#include "codec/reply.hpp"
 #include "core/planted.hpp"
 #include "sluice/event.pb.h"
 
@@ -25,47 +26,6 @@ constexpr std::uint32_t tickets_piece(std::uint32_t chunk) {
 
 constexpr std::uint32_t visits_piece(std::uint32_t chunk) {
   return 3 + 2 * chunk;
-}
-
-void encode(const domain::placed_event& from, proto::PlacedEvent& to) {
-  to.set_number(from.number.value);
-  to.set_revision(from.revision);
-  encode(from.definition, *to.mutable_definition());
-  for (const auto& block : from.blocks) {
-    auto& b = *to.add_blocks();
-    b.set_number(block.number.value);
-    b.set_id(block.id);
-    b.set_name(block.name);
-    b.set_section(block.section);
-    b.set_area(block.area);
-    b.set_category(block.category);
-    b.set_capacity(block.capacity);
-    b.set_retired(block.retired);
-    for (const auto& seat : block.seats) {
-      auto& s = *b.add_seats();
-      s.set_id(seat.id);
-      s.set_row(seat.row);
-      s.set_number(seat.number);
-      s.set_category(seat.category);
-      s.set_retired(seat.retired);
-    }
-  }
-}
-
-std::shared_ptr<const domain::placed_event> decode(const proto::PlacedEvent& from) {
-  auto placed = std::make_shared<domain::placed_event>();
-  placed->number = {from.number()};
-  placed->revision = from.revision();
-  placed->definition = decode(from.definition());
-  for (const auto& b : from.blocks()) {
-    domain::placed_block block{{b.number()}, b.id(), b.name(), b.section(), b.area(), b.category(), b.capacity(),
-                               b.retired(), {}};
-    block.seats.reserve(static_cast<std::size_t>(b.seats_size()));
-    for (const auto& s : b.seats())
-      block.seats.push_back({s.id(), s.row(), s.number(), s.category(), s.retired()});
-    placed->blocks.push_back(std::move(block));
-  }
-  return placed;
 }
 
 proto::EventHead head_of(const domain::event& machine) {
@@ -93,6 +53,8 @@ proto::EventHead head_of(const domain::event& machine) {
   p.set_count_received(head.count_received);
   p.set_count_changed(head.count_changed);
   p.set_charges_open(head.charges_open);
+  if (!head.requests.all().empty())
+    encode(head.requests, *p.mutable_requests());
   p.set_waiting(count.waiting);
   p.set_admitted_total(count.admitted_total);
   p.set_completed_total(count.completed_total);
@@ -122,6 +84,7 @@ domain::event_head decode_head(const proto::EventHead& p) {
   head.count_received = p.count_received();
   head.count_changed = p.count_changed();
   head.charges_open = p.charges_open();
+  head.requests = decode(p.requests());
   return head;
 }
 
@@ -201,6 +164,47 @@ record_piece plan_of(const domain::event& machine) {
 }
 
 } // namespace
+
+void encode(const domain::placed_event& from, proto::PlacedEvent& to) {
+  to.set_number(from.number.value);
+  to.set_revision(from.revision);
+  encode(from.definition, *to.mutable_definition());
+  for (const auto& block : from.blocks) {
+    auto& b = *to.add_blocks();
+    b.set_number(block.number.value);
+    b.set_id(block.id);
+    b.set_name(block.name);
+    b.set_section(block.section);
+    b.set_area(block.area);
+    b.set_category(block.category);
+    b.set_capacity(block.capacity);
+    b.set_retired(block.retired);
+    for (const auto& seat : block.seats) {
+      auto& s = *b.add_seats();
+      s.set_id(seat.id);
+      s.set_row(seat.row);
+      s.set_number(seat.number);
+      s.set_category(seat.category);
+      s.set_retired(seat.retired);
+    }
+  }
+}
+
+std::shared_ptr<const domain::placed_event> decode(const proto::PlacedEvent& from) {
+  auto placed = std::make_shared<domain::placed_event>();
+  placed->number = {from.number()};
+  placed->revision = from.revision();
+  placed->definition = decode(from.definition());
+  for (const auto& b : from.blocks()) {
+    domain::placed_block block{{b.number()}, b.id(), b.name(), b.section(), b.area(), b.category(), b.capacity(),
+                               b.retired(), {}};
+    block.seats.reserve(static_cast<std::size_t>(b.seats_size()));
+    for (const auto& s : b.seats())
+      block.seats.push_back({s.id(), s.row(), s.number(), s.category(), s.retired()});
+    placed->blocks.push_back(std::move(block));
+  }
+  return placed;
+}
 
 record_pieces save_changed(domain::event& machine) {
   record_pieces pieces;

@@ -6,7 +6,14 @@
 #include "core/record.hpp"
 #include "domain/event.hpp"
 
+namespace sluice::proto {
+class PlacedEvent;
+}
+
 namespace sluice::codec {
+
+void encode(const domain::placed_event& from, proto::PlacedEvent& to);
+std::shared_ptr<const domain::placed_event> decode(const proto::PlacedEvent& from);
 
 /// What changed since the last call. Tickets are encoded later, from chunks the machine no longer touches.
 record_pieces save_changed(domain::event& machine);

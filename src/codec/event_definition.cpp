@@ -4,21 +4,6 @@ namespace sluice::codec {
 
 namespace {
 
-void encode(const domain::admission_settings& from, proto::AdmissionSettings& to) {
-  to.set_users_per_minute(from.users_per_minute);
-  to.set_max_active_users(from.max_active_users);
-  to.set_active_ttl_seconds(from.active_ttl_seconds);
-  to.set_claim_window_seconds(from.claim_window_seconds);
-  to.set_waiting_ttl_seconds(from.waiting_ttl_seconds);
-  to.set_batch_ms(from.batch_ms);
-  to.set_max_waiting_users(from.max_waiting_users);
-}
-
-domain::admission_settings decode(const proto::AdmissionSettings& from) {
-  return {from.users_per_minute(),    from.max_active_users(), from.active_ttl_seconds(), from.claim_window_seconds(),
-          from.waiting_ttl_seconds(), from.batch_ms(),         from.max_waiting_users()};
-}
-
 void encode(const domain::block_definition& from, proto::Block& to) {
   to.set_id(from.id);
   to.set_name(from.name);
@@ -47,6 +32,21 @@ domain::block_definition decode(const proto::Block& from) {
 }
 
 } // namespace
+
+void encode(const domain::admission_settings& from, proto::AdmissionSettings& to) {
+  to.set_users_per_minute(from.users_per_minute);
+  to.set_max_active_users(from.max_active_users);
+  to.set_active_ttl_seconds(from.active_ttl_seconds);
+  to.set_claim_window_seconds(from.claim_window_seconds);
+  to.set_waiting_ttl_seconds(from.waiting_ttl_seconds);
+  to.set_batch_ms(from.batch_ms);
+  to.set_max_waiting_users(from.max_waiting_users);
+}
+
+domain::admission_settings decode(const proto::AdmissionSettings& from) {
+  return {from.users_per_minute(),    from.max_active_users(), from.active_ttl_seconds(), from.claim_window_seconds(),
+          from.waiting_ttl_seconds(), from.batch_ms(),         from.max_waiting_users()};
+}
 
 void encode(const domain::event_definition& from, proto::EventDefinition& to) {
   to.set_id(from.id);

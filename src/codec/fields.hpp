@@ -7,6 +7,8 @@
 #include "core/time.hpp"
 
 #include <algorithm>
+#include <cstdint>
+#include <limits>
 #include <string>
 #include <string_view>
 
@@ -33,6 +35,28 @@ Id id_from(const std::string& bytes) {
   Id id;
   SLUICE_ASSERT(read_id(bytes, id), "an id of the wrong size in a checkpoint");
   return id;
+}
+
+/// False unless the number is one of the enum's, which has no gaps from `least` to `most`.
+template <class Enum>
+[[nodiscard]] bool in_range(std::uint32_t value, Enum least, Enum most) {
+  return value >= static_cast<std::uint32_t>(least) && value <= static_cast<std::uint32_t>(most);
+}
+
+/// False unless the number is within the years 0 to 9999, which is all that can be written as a date: what is beyond
+/// would overflow in the next addition.
+[[nodiscard]] inline bool read_time(std::int64_t ms, wall_time& t) {
+  constexpr std::int64_t least = -62'167'219'200'000;
+  constexpr std::int64_t most = 253'402'300'799'999;
+  t = wall_time_from_ms(ms);
+  return ms >= least && ms <= most;
+}
+
+/// Bytes of a peer. False unless they are such a message.
+template <class Proto>
+[[nodiscard]] bool parse(std::string_view bytes, Proto& p) {
+  return bytes.size() <= std::numeric_limits<int>::max() &&
+         p.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
 }
 
 template <class Proto>

@@ -3,6 +3,7 @@
 #include "codec/event_definition.hpp"
 #include "codec/fields.hpp"
 #include "codec/json_of.hpp"
+#include "codec/message_cluster.hpp"
 #include "core/overloaded.hpp"
 #include "sluice/message.pb.h"
 
@@ -12,6 +13,8 @@ namespace {
 
 using codec::decode;
 using codec::encode;
+using codec::put;
+using codec::take;
 using domain::message;
 
 void encode(const domain::idempotency& from, proto::Idempotency& to) {
@@ -35,6 +38,7 @@ void put(const domain::define_event& m, proto::Message& out) {
   encode(m.definition, *p.mutable_definition());
   p.set_index_seed(m.index_seed);
   p.set_by(m.by);
+  p.set_request_id(m.request_id);
 }
 
 void put(const domain::control_event& m, proto::Message& out) {
@@ -43,11 +47,14 @@ void put(const domain::control_event& m, proto::Message& out) {
   p.set_text(m.text);
   p.set_force(m.force);
   p.set_by(m.by);
+  p.set_request_id(m.request_id);
 }
 
 void put(const domain::set_admission& m, proto::Message& out) {
-  encode(m.patch, *out.mutable_set_admission()->mutable_patch());
-  out.mutable_set_admission()->set_by(m.by);
+  auto& p = *out.mutable_set_admission();
+  encode(m.patch, *p.mutable_patch());
+  p.set_by(m.by);
+  p.set_request_id(m.request_id);
 }
 
 void put(const domain::join& m, proto::Message& out) {
@@ -149,15 +156,10 @@ void put(const domain::ask_reservations&, proto::Message& out) {
 
 // ---- to the catalogue and the ranking ----
 
-void put(const domain::found_cluster& m, proto::Message& out) {
-  auto& p = *out.mutable_found_cluster();
-  p.set_cluster_id(m.cluster_id);
-  p.set_wrapped_keys(m.wrapped_keys);
-  p.set_admin_key_hash(m.admin_key_hash);
-}
-
 void put(const domain::register_event& m, proto::Message& out) {
-  out.mutable_register_event()->set_slug(m.slug);
+  auto& p = *out.mutable_register_event();
+  p.set_slug(m.slug);
+  p.set_request_id(m.request_id);
 }
 
 void put(const domain::event_summary& m, proto::Message& out) {
@@ -176,10 +178,13 @@ void put(const domain::add_key& m, proto::Message& out) {
   p.set_name(m.name);
   p.set_hash(m.hash);
   p.set_role(static_cast<std::uint32_t>(m.role));
+  p.set_request_id(m.request_id);
 }
 
 void put(const domain::remove_key& m, proto::Message& out) {
-  out.mutable_remove_key()->set_name(m.name);
+  auto& p = *out.mutable_remove_key();
+  p.set_name(m.name);
+  p.set_request_id(m.request_id);
 }
 
 void put(const domain::sold_count& m, proto::Message& out) {
@@ -195,15 +200,11 @@ void put(const domain::sold_count& m, proto::Message& out) {
 
 using maybe = std::optional<message>;
 
-template <class Enum>
-bool in_range(std::uint32_t value, Enum least, Enum most) {
-  return value >= static_cast<std::uint32_t>(least) && value <= static_cast<std::uint32_t>(most);
-}
-
 maybe take(const proto::ControlEvent& p) {
   if (!in_range(p.action(), domain::event_action::open, domain::event_action::say))
     return std::nullopt;
-  return domain::control_event{static_cast<domain::event_action>(p.action()), p.text(), p.force(), p.by()};
+  return domain::control_event{static_cast<domain::event_action>(p.action()), p.text(), p.force(), p.by(),
+                               p.request_id()};
 }
 
 maybe take(const proto::ClaimTurn& p) {
@@ -278,7 +279,7 @@ maybe take(const proto::EventSummary& p) {
 maybe take(const proto::AddKey& p) {
   if (!in_range(p.role(), domain::key_role::viewer, domain::key_role::admin))
     return std::nullopt;
-  return domain::add_key{p.name(), p.hash(), static_cast<domain::key_role>(p.role())};
+  return domain::add_key{p.name(), p.hash(), static_cast<domain::key_role>(p.role()), p.request_id()};
 }
 
 maybe take(const proto::SoldCount& p) {
@@ -309,11 +310,12 @@ std::optional<message> decode_message(std::string_view bytes) {
     return domain::pulse{};
   case proto::Message::kDefineEvent:
     return domain::define_event{decode(in.define_event().definition()), in.define_event().index_seed(),
-                                in.define_event().by()};
+                                in.define_event().by(), in.define_event().request_id()};
   case proto::Message::kControlEvent:
     return take(in.control_event());
   case proto::Message::kSetAdmission:
-    return domain::set_admission{decode(in.set_admission().patch()), in.set_admission().by()};
+    return domain::set_admission{decode(in.set_admission().patch()), in.set_admission().by(),
+                                 in.set_admission().request_id()};
   case proto::Message::kJoin:
     return domain::join{in.join().user()};
   case proto::Message::kLeave:
@@ -345,18 +347,29 @@ std::optional<message> decode_message(std::string_view bytes) {
   case proto::Message::kAskReservations:
     return domain::ask_reservations{};
   case proto::Message::kFoundCluster:
-    return domain::found_cluster{in.found_cluster().cluster_id(), in.found_cluster().wrapped_keys(),
-                                 in.found_cluster().admin_key_hash()};
+    return take(in.found_cluster());
   case proto::Message::kRegisterEvent:
-    return domain::register_event{in.register_event().slug()};
+    return domain::register_event{in.register_event().slug(), in.register_event().request_id()};
   case proto::Message::kEventSummary:
     return take(in.event_summary());
   case proto::Message::kAddKey:
     return take(in.add_key());
   case proto::Message::kRemoveKey:
-    return domain::remove_key{in.remove_key().name()};
+    return domain::remove_key{in.remove_key().name(), in.remove_key().request_id()};
   case proto::Message::kSoldCount:
     return take(in.sold_count());
+  case proto::Message::kAddJoinToken:
+    return take(in.add_join_token());
+  case proto::Message::kJoinCluster:
+    return take(in.join_cluster());
+  case proto::Message::kAnnounceNode:
+    return take(in.announce_node());
+  case proto::Message::kChangeNode:
+    return take(in.change_node());
+  case proto::Message::kSetReplication:
+    return take(in.set_replication());
+  case proto::Message::kActivateFeature:
+    return take(in.activate_feature());
   case proto::Message::BODY_NOT_SET:
     break;
   }

@@ -8,29 +8,15 @@ namespace sluice::codec {
 
 namespace {
 
-void encode(const domain::priced_part& from, proto::PricedPart& to) {
-  to.set_block(from.block.value);
-  to.set_area(from.area);
-  for (const auto& seat : from.seats) {
-    auto& s = *to.add_seats();
-    s.set_seat(seat.seat);
-    s.set_category(seat.category);
-    s.set_price(seat.price);
-  }
-  to.set_quantity(from.quantity);
-  to.set_category(from.category);
-  to.set_price(from.price);
-}
+using codec::decode;
+using codec::encode;
 
 template <class Parts>
 std::vector<domain::priced_part> decode_parts(const Parts& from) {
   std::vector<domain::priced_part> parts;
-  for (const auto& q : from) {
-    domain::priced_part part{{q.block()}, q.area(), {}, q.quantity(), q.category(), q.price()};
-    for (const auto& s : q.seats())
-      part.seats.push_back({s.seat(), s.category(), s.price()});
-    parts.push_back(std::move(part));
-  }
+  parts.reserve(static_cast<std::size_t>(from.size()));
+  for (const auto& part : from)
+    parts.push_back(decode(part));
   return parts;
 }
 
@@ -126,16 +112,8 @@ void encode(const std::string& key, const domain::remembered& from, proto::Remem
   once.set_request_high(from.request[0]);
   once.set_request_low(from.request[1]);
   to.set_at_ms(to_ms(from.at));
-  if (from.hold) {
-    auto& h = *to.mutable_hold();
-    h.set_hold(bytes_of(from.hold->hold));
-    for (const auto& part : from.hold->parts)
-      encode(part, *h.add_parts());
-    h.set_amount(from.hold->amount);
-    h.set_currency(from.hold->currency);
-    h.set_expires_ms(to_ms(from.hold->expires));
-    h.set_expires_in_ms(from.hold->expires_in_ms);
-  }
+  if (from.hold)
+    encode(*from.hold, *to.mutable_hold());
   if (from.reservation)
     to.set_reservation(bytes_of(*from.reservation));
   to.set_first_state(static_cast<std::uint32_t>(from.first_state));
@@ -145,20 +123,13 @@ domain::remembered decode(const proto::RememberedKey& from) {
   domain::remembered r;
   r.request = {from.once().request_high(), from.once().request_low()};
   r.at = log_time_from_ms(from.at_ms());
-  if (from.has_hold()) {
-    const auto& h = from.hold();
-    r.hold = domain::hold_reply{id_from<hold_id>(h.hold()),           decode_parts(h.parts()), h.amount(), h.currency(),
-                                wall_time_from_ms(h.expires_ms()), h.expires_in_ms()};
-  }
+  if (from.has_hold())
+    SLUICE_ASSERT(read(from.hold(), r.hold.emplace()), "a hold id of the wrong size in a checkpoint");
   if (!from.reservation().empty())
     r.reservation = id_from<reservation_id>(from.reservation());
   r.first_state = static_cast<domain::reservation_state>(from.first_state());
   return r;
 }
-
-} // namespace
-
-namespace {
 
 proto::SessionRecord record_of(const domain::session& machine) {
   const auto& state = machine.state();
@@ -173,10 +144,53 @@ proto::SessionRecord record_of(const domain::session& machine) {
     encode(key, r, *p.add_keys());
   for (const auto& id : state.lapsed)
     p.add_lapsed(bytes_of(id));
+  for (const auto& id : state.released)
+    p.add_released(bytes_of(id));
   return p;
 }
 
 } // namespace
+
+void encode(const domain::priced_part& from, proto::PricedPart& to) {
+  to.set_block(from.block.value);
+  to.set_area(from.area);
+  for (const auto& seat : from.seats) {
+    auto& s = *to.add_seats();
+    s.set_seat(seat.seat);
+    s.set_category(seat.category);
+    s.set_price(seat.price);
+  }
+  to.set_quantity(from.quantity);
+  to.set_category(from.category);
+  to.set_price(from.price);
+}
+
+domain::priced_part decode(const proto::PricedPart& from) {
+  domain::priced_part part{{from.block()}, from.area(), {}, from.quantity(), from.category(), from.price()};
+  part.seats.reserve(static_cast<std::size_t>(from.seats_size()));
+  for (const auto& s : from.seats())
+    part.seats.push_back({s.seat(), s.category(), s.price()});
+  return part;
+}
+
+void encode(const domain::hold_reply& from, proto::HoldReply& to) {
+  to.set_hold(bytes_of(from.hold));
+  for (const auto& part : from.parts)
+    encode(part, *to.add_parts());
+  to.set_amount(from.amount);
+  to.set_currency(from.currency);
+  to.set_expires_ms(to_ms(from.expires));
+  to.set_expires_in_ms(from.expires_in_ms);
+}
+
+bool read(const proto::HoldReply& from, domain::hold_reply& to) {
+  to.parts = decode_parts(from.parts());
+  to.amount = from.amount();
+  to.currency = from.currency();
+  to.expires = wall_time_from_ms(from.expires_ms());
+  to.expires_in_ms = from.expires_in_ms();
+  return read_id(from.hold(), to.hold);
+}
 
 record_pieces save_changed(domain::session& machine) {
   return save_all(machine);
@@ -208,6 +222,8 @@ domain::session load(const entity_ref& ref, const loaded_pieces& pieces, const d
     state.keys.emplace(k.once().key(), decode(k));
   for (const auto& id : p.lapsed())
     state.lapsed.push_back(id_from<hold_id>(id));
+  for (const auto& id : p.released())
+    state.released.push_back(id_from<hold_id>(id));
   return {ref.event, ref.user, std::move(state)};
 }
 

@@ -5,7 +5,18 @@
 #include "core/record.hpp"
 #include "domain/session.hpp"
 
+namespace sluice::proto {
+class HoldReply;
+class PricedPart;
+} // namespace sluice::proto
+
 namespace sluice::codec {
+
+void encode(const domain::priced_part& from, proto::PricedPart& to);
+domain::priced_part decode(const proto::PricedPart& from);
+void encode(const domain::hold_reply& from, proto::HoldReply& to);
+/// False unless the hold's id has the right size.
+[[nodiscard]] bool read(const proto::HoldReply& from, domain::hold_reply& to);
 
 record_pieces save_changed(domain::session& machine);
 /// Everything, changed or not; changes nothing. For comparing replicas.

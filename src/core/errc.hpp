@@ -58,12 +58,14 @@ enum class errc : std::uint8_t {
   token_invalid = 71,
   token_expired = 72,
   forbidden = 73,
+  join_token_invalid = 74,
 
   // 80..: names that lead nowhere
   not_found = 80,
   event_unknown = 81,
   block_unknown = 82,
   key_unknown = 83,
+  node_unknown = 84,
 
   // 90..: the operator's mistakes
   definition_invalid = 90,
@@ -71,6 +73,11 @@ enum class errc : std::uint8_t {
   event_exists = 92,
   action_not_allowed = 93,
   too_many_events = 94,
+  node_name_taken = 95,
+  disk_retired = 96, // the data folder is no longer, or was never, that node's
+  too_few_nodes = 97,
+  too_many_nodes = 98,
+  version_too_old = 99,
 
   // 110..: the transport
   method_not_allowed = 110,

@@ -53,6 +53,17 @@ enum class planted : std::uint8_t {
   // codecs
   codec_drops_fence,  // a confirmed hold's fence is not saved
   codec_drops_stage,  // whether a turn was claimed is not saved
+  // between replicas
+  sends_early,        // a message leaves before the write it depends on is durable
+  forgets_rejoining,  // that the log was lost is not on disk
+  fetches_no_feed,    // a fetched checkpoint comes without the facts before it
+  keeps_old_entities, // another's state is installed under the entities of the own
+  keeps_old_pieces,   // or over the pieces of the own
+  leads_at_once,      // a leader acts before an entry of its own term is executed
+  followers_charge,   // not only the leader carries out effects
+  drops_open_charges, // a new leader does not begin again what is open
+  notes_sent_once,    // nor sends the notes again
+  reads_locally,      // a question is answered without asking the others whether it still leads
   count_,
 };
 
@@ -75,7 +86,10 @@ inline constexpr planted_name planted_names[] = {
     SLUICE_PLANTED(forgets_deadlines), SLUICE_PLANTED(drops_dirty), SLUICE_PLANTED(late_share),
     SLUICE_PLANTED(unflushed), SLUICE_PLANTED(skips_fsync), SLUICE_PLANTED(arrival_order),
     SLUICE_PLANTED(log_time_restarts), SLUICE_PLANTED(wakes_ended_group), SLUICE_PLANTED(codec_drops_fence),
-    SLUICE_PLANTED(codec_drops_stage),
+    SLUICE_PLANTED(codec_drops_stage), SLUICE_PLANTED(sends_early), SLUICE_PLANTED(forgets_rejoining),
+    SLUICE_PLANTED(fetches_no_feed), SLUICE_PLANTED(keeps_old_entities), SLUICE_PLANTED(keeps_old_pieces),
+    SLUICE_PLANTED(leads_at_once), SLUICE_PLANTED(followers_charge), SLUICE_PLANTED(drops_open_charges),
+    SLUICE_PLANTED(notes_sent_once), SLUICE_PLANTED(reads_locally),
 };
 #undef SLUICE_PLANTED
 static_assert(std::size(planted_names) + 1 == static_cast<std::size_t>(planted::count_));

@@ -11,7 +11,7 @@ void catalogue::apply(const moment& at, const message& m, effects& out) {
   std::visit(
       [&](const auto& body) {
         if constexpr (requires { this->on(at, body, out); })
-          on(at, body, out);
+          once(state_.requests, request_id_of(body), out, [&] { on(at, body, out); });
         else
           SLUICE_ASSERT(false, "a message reached the catalogue that is none of its own");
       },
@@ -24,11 +24,14 @@ void catalogue::finish(const moment& at, effects& out) {
 }
 
 void catalogue::publish_all(const entry_time&, effects& out) {
-  catalogue_update update{state_.founded, state_.cluster_id, state_.epoch, state_.wrapped_keys, {}, {}};
+  catalogue_update update{state_.founded, state_.cluster_id, state_.epoch, state_.wrapped_keys, {}, {}, {},
+                          state_.replication, state_.feature_level};
   for (const auto& [slug, entry] : state_.events)
     update.events.push_back(entry);
   for (const auto& [name, key] : state_.keys)
     update.keys.push_back(key);
+  for (const auto& [id, node] : state_.nodes)
+    update.nodes.push_back(node);
   out.push_back(publish{std::move(update)});
 }
 
@@ -39,6 +42,11 @@ void catalogue::on(const moment&, const found_cluster& c, effects& out) {
     state_.epoch = 1;
     state_.wrapped_keys = c.wrapped_keys;
     state_.keys["admin"] = key_entry{"admin", c.admin_key_hash, key_role::admin};
+    if (c.first && c.first->id) {
+      state_.nodes[c.first->id] = *c.first;
+      state_.last_node = c.first->id.value;
+      state_.feature_level = c.first->feature_level; // nobody older has to follow
+    }
   }
   out.push_back(answer{done{}});
 }

@@ -13,6 +13,10 @@ namespace {
 /// More than any cascade within a group takes: a payment for nothing, the end of its visit, and what that releases.
 constexpr std::uint32_t removal_steps = 10;
 
+std::string request_id_of(const put_off_removal& t) {
+  return t.wish.request_id;
+}
+
 } // namespace
 
 event::event(event_number number, event_head head, waiting_room room)
@@ -46,10 +50,12 @@ void event::apply(const moment& at, const message& m, effects& out) {
         if constexpr (std::is_same_v<body_type, pulse>) {
           // begin and finish do what is due
         } else if constexpr (requires { this->on(at, body, out); }) {
-          if (founded() || std::is_same_v<body_type, define_event>)
-            on(at, body, out);
-          else if (!is_tell)
-            out.push_back(answer{refusal{errc::event_unknown, {}, {}}});
+          once(head_.requests, request_id_of(body), out, [&] {
+            if (founded() || std::is_same_v<body_type, define_event>)
+              on(at, body, out);
+            else if (!is_tell)
+              out.push_back(answer{refusal{errc::event_unknown, {}, {}}});
+          });
         } else {
           SLUICE_ASSERT(false, "a message reached an event that is none of its own");
         }

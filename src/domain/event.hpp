@@ -3,6 +3,7 @@
 
 #include "core/result.hpp"
 #include "domain/effects.hpp"
+#include "domain/request_memory.hpp"
 #include "domain/waiting_room.hpp"
 
 #include <map>
@@ -29,6 +30,7 @@ struct event_head {
   std::uint64_t count_sequence = 0; // of the last note to the ranking
   std::uint64_t count_received = 0; // what the ranking acknowledged
   bool count_changed = false;
+  request_memory requests; // of operators
 };
 
 /// The event machine. Owned by one entity actor, hence unsynchronised. Deterministic.

@@ -27,6 +27,7 @@ struct define_event {
   event_definition definition;
   std::uint64_t index_seed = 0; // keeps the user index unpredictable; used by the first one only
   std::string by;               // name of the admin key; for the audit
+  std::string request_id = {};  // random, from the bridge: the same one acts once; empty in older logs. So everywhere
 };
 
 enum class event_action : std::uint8_t { open = 1, pause = 2, resume = 3, close = 4, remove = 5, say = 6 };
@@ -37,6 +38,7 @@ struct control_event {
   std::string text;
   bool force = false; // remove although seats are sold
   std::string by;
+  std::string request_id = {};
 };
 
 /// Tell of an event to itself: a removal is decided `steps` supersteps later, after all else its entry does to the group.
@@ -49,6 +51,7 @@ struct put_off_removal {
 struct set_admission {
   admission_patch patch;
   std::string by;
+  std::string request_id = {};
 };
 
 /// Command. Joining again while the ticket lives gives the same ticket.
@@ -344,16 +347,45 @@ struct part_lapsed {
 
 enum class key_role : std::uint8_t { viewer = 1, operator_ = 2, admin = 3 };
 
+enum class node_role : std::uint8_t {
+  member = 1, // holds replicas
+  bridge = 2, // only answers clients
+};
+
+enum class node_state : std::uint8_t {
+  active = 1,
+  draining = 2, // keeps its replicas until others have them; gets no new ones
+  removed = 3,  // for good
+};
+
+/// One node, as the catalogue knows it.
+struct node_entry {
+  node_id id{};
+  std::string name;
+  std::string peer_address; // host:port for the other nodes; empty once removed
+  std::string http_address; // host:port for clients; empty once removed
+  std::uint64_t disk = 0;   // random, made together with the node's data folder
+  std::uint32_t generation = 1; // of the disk under this name: 1, 2, …
+  node_role role = node_role::member;
+  node_state state = node_state::active;
+  std::string version;             // of the program, for people
+  std::uint32_t feature_level = 0; // the newest this program understands
+
+  friend bool operator==(const node_entry&, const node_entry&) = default;
+};
+
 /// Command. Founds the cluster, once: identity and wrapped signing keys. Later ones are refused.
 struct found_cluster {
   std::string cluster_id;
   std::string wrapped_keys; // sealed with the node's key file
   std::string admin_key_hash;
+  std::optional<node_entry> first = std::nullopt; // who founds it; absent in logs of before nodes were listed
 };
 
 /// Command. Gives a slug its event number and slot; a live slug answers with the one it has.
 struct register_event {
   std::string slug;
+  std::string request_id = {};
 };
 
 /// Note of an event: what the catalogue lists.
@@ -374,10 +406,63 @@ struct add_key {
   std::string name;
   std::string hash; // SHA-256 of the key, hex
   key_role role{};
+  std::string request_id = {};
 };
 
 struct remove_key {
   std::string name;
+  std::string request_id = {};
+};
+
+/// Command. Lets one node join until `expires`, or with `replaces` take the place of the node of that name.
+struct add_join_token {
+  std::string hash; // SHA-256 of the token, hex
+  wall_time expires{};
+  std::string replaces; // empty: a node with a new name
+  std::string by;       // name of the admin key
+};
+
+/// Command of a new node, carried by any member. Spends the token; the same (name, disk) again is answered alike.
+struct join_cluster {
+  std::string token_hash;
+  std::string name;
+  std::string peer_address;
+  std::string http_address;
+  std::uint64_t disk = 0;
+  node_role role = node_role::member;
+  std::string version;
+  std::uint32_t feature_level = 0;
+};
+
+/// Command. What a node says at each start: where it is reached and what it runs.
+struct announce_node {
+  node_id id{};
+  std::string name;
+  std::string peer_address;
+  std::string http_address;
+  std::uint64_t disk = 0;
+  node_role role = node_role::member;
+  std::string version;
+  std::uint32_t feature_level = 0;
+};
+
+/// Command. active <-> draining -> removed.
+struct change_node {
+  std::string name;
+  node_state state{};
+  std::string by;
+};
+
+/// Command. How many members hold each partition: 1, 3 or 5.
+struct set_replication {
+  std::uint32_t factor = 1;
+  std::string by;
+};
+
+/// Command. From here on logs may hold what only programs of this level understand. Never falls.
+struct activate_feature {
+  std::uint32_t level = 0;
+  std::string by;
 };
 
 /// Note of an event to the ranking: absolute figures.
@@ -395,6 +480,7 @@ using message =
                  hold_seats, hold_places, extend_hold_part, pin_hold, release_hold_part, confirm_hold_part, give_back,
                  open_visit, close_visit, request_hold, extend_hold, release_hold, pay_hold, cancel_reservation,
                  charge_settled, ask_hold, ask_reservation, ask_reservations, part_held, part_refused, part_pinned,
-                 part_lapsed, found_cluster, register_event, event_summary, add_key, remove_key, sold_count>;
+                 part_lapsed, found_cluster, register_event, event_summary, add_key, remove_key, sold_count,
+                 add_join_token, join_cluster, announce_node, change_node, set_replication, activate_feature>;
 
 } // namespace sluice::domain

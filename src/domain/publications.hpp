@@ -67,6 +67,8 @@ struct board_update {
   std::string text; // the operator's message
   std::vector<ticket_number> gone; // tickets beyond now_serving that will not be served; full: all of them
   std::vector<std::uint32_t> waits_ms; // of those let through by this change
+
+  friend bool operator==(const board_update&, const board_update&) = default;
 };
 
 struct block_update {
@@ -75,14 +77,20 @@ struct block_update {
   bool full = false;
   stock_counts counts;
   std::vector<std::pair<seat_index, seat_status>> seats; // full: every seat in order
+
+  friend bool operator==(const block_update&, const block_update&) = default;
 };
 
 struct event_placed {
-  std::shared_ptr<const placed_event> event;
+  std::shared_ptr<const placed_event> event; // never null
+
+  friend bool operator==(const event_placed& a, const event_placed& b) { return *a.event == *b.event; }
 };
 
 struct event_removed {
   event_number event;
+
+  friend bool operator==(const event_removed&, const event_removed&) = default;
 };
 
 /// Wakes those who wait for this reservation.
@@ -90,6 +98,8 @@ struct reservation_update {
   event_number event;
   reservation_reply reservation;
   std::string user; // whose it is
+
+  friend bool operator==(const reservation_update&, const reservation_update&) = default;
 };
 
 struct catalogue_entry {
@@ -120,6 +130,11 @@ struct catalogue_update {
   std::string wrapped_keys;
   std::vector<catalogue_entry> events;
   std::vector<key_entry> keys;
+  std::vector<node_entry> nodes;   // by id; removed ones, too, without addresses
+  std::uint32_t replication = 1;   // members that hold each partition
+  std::uint32_t feature_level = 0; // active: what entries may hold
+
+  friend bool operator==(const catalogue_update&, const catalogue_update&) = default;
 };
 
 struct ranking_entry {
@@ -132,6 +147,8 @@ struct ranking_entry {
 
 struct ranking_update {
   std::vector<ranking_entry> dates; // in rank order
+
+  friend bool operator==(const ranking_update&, const ranking_update&) = default;
 };
 
 using publication = std::variant<board_update, block_update, event_placed, event_removed, reservation_update,

@@ -108,7 +108,16 @@ struct registered_reply {
   friend bool operator==(const registered_reply&, const registered_reply&) = default;
 };
 
+/// A node joined, or had joined before.
+struct joined_reply {
+  node_id node{};
+  std::uint32_t generation = 0;  // of its disk, see node_entry
+  std::uint32_t replication = 0; // members that hold each partition
+
+  friend bool operator==(const joined_reply&, const joined_reply&) = default;
+};
+
 using reply = std::variant<done, refusal, ticket_reply, visit_reply, hold_reply, reservation_reply, reservations_reply,
-                           event_reply, registered_reply>;
+                           event_reply, registered_reply, joined_reply>;
 
 } // namespace sluice::domain

@@ -153,6 +153,17 @@ std::optional<reply> session::answered_before(const moment& at, const idempotenc
   return replay;
 }
 
+bool session::is_under_way(const request_hold& c) const {
+  auto asked = asking_.find(c.hold);
+  return asked != asking_.end() && asked->second.request.once == c.once;
+}
+
+bool session::is_under_way(const pay_hold& c) const {
+  auto asked = pinning_.find(c.hold);
+  return asked != pinning_.end() && asked->second.request.reservation == c.reservation &&
+         asked->second.request.once == c.once;
+}
+
 void session::forget_old_keys(log_time now) {
   std::erase_if(state_.keys, [&](const auto& entry) { return entry.second.at + key_retention <= now; });
 }

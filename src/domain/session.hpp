@@ -79,6 +79,7 @@ struct session_state {
   std::map<reservation_id, reservation> reservations;
   std::map<std::string, remembered> keys;
   std::deque<hold_id> lapsed; // the last few, so that their owner hears "lapsed", not "unknown"
+  std::deque<hold_id> released; // by their owner, the last few, so that a repeated release is answered alike
 
   bool empty() const { return !admission && holds.empty() && reservations.empty() && keys.empty(); }
 
@@ -93,6 +94,7 @@ public:
   static constexpr std::size_t holds_max = 20;
   static constexpr std::size_t keys_max = 500;
   static constexpr std::size_t lapsed_max = 16;
+  static constexpr std::size_t released_max = 2 * holds_max;
   static constexpr std::chrono::hours key_retention{24};
 
   session(event_number event, std::string user) : event_{event}, user_{std::move(user)} {}
@@ -152,6 +154,7 @@ private:
   void drop_hold(const hold_id& id, effects& out);
   void lapse_due(log_time now, effects& out);
   void remember_lapsed(const hold_id& id);
+  void remember_released(const hold_id& id);
   hold_reply describe(const hold_id& id, const session_hold& h, const entry_time& now) const;
   refusal unknown_hold(const hold_id& id) const;
   std::uint64_t seats_taken() const;
@@ -177,7 +180,10 @@ private:
   void end_visit_if_done(effects& out);
   reservation_reply describe(const reservation_id& id, const reservation& r) const;
 
-  // idempotency
+  // repeats
+  /// True for the very command whose first copy is still waiting for its blocks: that one's answer goes to the same asker.
+  bool is_under_way(const request_hold& c) const;
+  bool is_under_way(const pay_hold& c) const;
   /// The answer a key already has, or why it can not be used; empty: the key is new.
   std::optional<reply> answered_before(const moment& at, const idempotency& once);
   void forget_old_keys(log_time now);

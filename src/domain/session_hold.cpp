@@ -10,6 +10,8 @@
 namespace sluice::domain {
 
 void session::on(const moment& at, const request_hold& c, effects& out) {
+  if (is_under_way(c))
+    return;
   if (auto before = answered_before(at, c.once)) {
     out.push_back(answer{std::move(*before)});
     return;
@@ -141,6 +143,12 @@ void session::remember_lapsed(const hold_id& id) {
     state_.lapsed.pop_front();
 }
 
+void session::remember_released(const hold_id& id) {
+  state_.released.push_back(id);
+  if (state_.released.size() > released_max)
+    state_.released.pop_front();
+}
+
 void session::on(const moment& at, const extend_hold& c, effects& out) {
   auto found = state_.holds.find(c.hold);
   if (!is_admitted(at, c.admission)) {
@@ -170,6 +178,10 @@ void session::on(const moment& at, const extend_hold& c, effects& out) {
 }
 
 void session::on(const moment& at, const release_hold& c, effects& out) {
+  if (std::find(state_.released.begin(), state_.released.end(), c.hold) != state_.released.end()) {
+    out.push_back(answer{done{}});
+    return;
+  }
   if (!state_.holds.contains(c.hold)) {
     out.push_back(answer{unknown_hold(c.hold)});
     return;
@@ -183,6 +195,7 @@ void session::on(const moment& at, const release_hold& c, effects& out) {
     return;
   }
   drop_hold(c.hold, out);
+  remember_released(c.hold);
   out.push_back(answer{done{}});
 }
 

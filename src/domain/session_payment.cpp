@@ -18,6 +18,8 @@ constexpr std::array<milliseconds, 5> retry_delays{milliseconds{500}, millisecon
 } // namespace
 
 void session::on(const moment& at, const pay_hold& c, effects& out) {
+  if (is_under_way(c))
+    return;
   if (auto before = answered_before(at, c.once)) {
     out.push_back(answer{std::move(*before)});
     return;
@@ -214,8 +216,11 @@ void session::on(const moment& at, const cancel_reservation& c, effects& out) {
       count_charge(1, out);
     }
     break;
-  case reservation_state::paying:
   case reservation_state::stuck:
+    if (r.pay.step == charge_step::refund)
+      break; // cancelled before, and the provider is still being asked
+    [[fallthrough]];
+  case reservation_state::paying:
   case reservation_state::failed:
     out.push_back(answer{refusal{errc::not_cancellable,
                                  "only a confirmed reservation can be cancelled; this one is " +

@@ -45,6 +45,13 @@ struct node_services {
   std::function<void(std::function<void(std::string)>)> list_entities;                // JSON
   std::function<void(const entity_ref&, std::function<void(std::string)>)> inspect_entity;
   std::function<std::string(partition_id, log_index after, std::size_t limit)> inspect_log; // JSON
+
+  // Operations on the cluster; absent where this node can not do them. `done` is called once, from any thread, with what
+  // went wrong, for people, or with an empty text. Node 0 is: whoever is best.
+  using on_done = std::function<void(std::string error)>;
+  std::function<void(partition_id, node_id to, on_done done)> transfer;
+  std::function<void(on_done done)> rebalance;
+  std::function<void(node_id, on_done done)> may_remove; // empty error: no replica is left on that draining node
 };
 
 /// Shared by all bridges of a node.

@@ -11,8 +11,8 @@ namespace {
 
 using reuse_port = asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>;
 
-constexpr std::chrono::milliseconds tick_every{50};
-constexpr unsigned ticks_per_sweep = 10; // connections' deadlines are looked at twice a second
+constexpr std::chrono::milliseconds tick_every{20};
+constexpr unsigned ticks_per_sweep = 25; // connections' deadlines are looked at twice a second
 
 } // namespace
 

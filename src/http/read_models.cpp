@@ -68,8 +68,8 @@ void event_view::apply(log_index version, const domain::block_update& u) {
     if (blocks_.size() < u.block.value)
       blocks_.resize(u.block.value);
     auto& block = blocks_[u.block.value - 1];
-    if (!u.full && version < block.version)
-      return;
+    if (version < block.version)
+      return; // of a leader of before, held up on its way
     block.version = version;
     block.counts = u.counts;
     if (u.full)

@@ -10,7 +10,7 @@ namespace sluice::http {
 namespace {
 
 constexpr unsigned slot_bits = 20;
-constexpr std::chrono::milliseconds retry_after{40};
+constexpr std::chrono::milliseconds retry_after{15};
 constexpr auto never = std::chrono::steady_clock::time_point::max();
 
 } // namespace
@@ -75,8 +75,9 @@ void requester::finish(waiting& w, const domain::reply& reply, log_index version
   done(reply, version);
 }
 
-void requester::send(const waiting& w) {
+void requester::send(waiting& w) {
   auto partition = routes_.places().of_event(w.to.event);
+  w.way = routes_.way_to(partition);
   auto origin = routes_.origin_of(port_, w.number & 0x00FF'FFFF'FFFF'FFFF);
   if (w.question.body) {
     queries_[partition].push_back({w.to, origin, w.question});
@@ -142,13 +143,16 @@ void requester::drain() {
 }
 
 void requester::tick(std::chrono::steady_clock::time_point now) {
+  ways_.clear();
+  for (std::uint32_t p = 0; p < routes_.places().partitions(); ++p)
+    ways_.push_back(routes_.way_to({p}));
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     auto& w = slots_[i];
     if (w.number == 0)
       continue;
     if (w.deadline <= now) {
       finish(w, domain::refusal{errc::timed_out, "no answer in time; try again with the same ids", {}}, 0);
-    } else if (w.retry_at <= now) {
+    } else if (w.retry_at <= now || (w.retry_at == never && w.way != ways_[routes_.places().of_event(w.to.event).value])) {
       w.retry_at = never;
       send(w);
     }

@@ -19,7 +19,8 @@
 namespace sluice::http {
 
 /// All calls on the thread that runs `context`, but `take`. A command or question gets exactly one `done`: the answer, or
-/// the reason there is none in time. Refusals that pass (no leader yet, overloaded) are tried again until the deadline.
+/// the reason there is none in time. Refusals that pass (no leader yet) are tried again until the deadline, and so is
+/// what may be lost because the leader changed: with the same bytes, since entities answer repeats alike.
 class requester final : public actors::answer_port {
 public:
   /// `version` is the log index the answer is as of; 0 for a refusal of the way there.
@@ -50,6 +51,7 @@ private:
     std::chrono::steady_clock::time_point deadline;
     std::chrono::steady_clock::time_point retry_at; // when refused; else max
     entity_ref to;
+    std::uint64_t way = 0;               // the router's, when it was sent
     std::string command;                 // of a command
     partition::boxed_message question;   // of a question
   };
@@ -57,7 +59,7 @@ private:
   waiting* enter(const entity_ref& to, on_reply done);
   waiting* find(std::uint64_t number);
   void finish(waiting& w, const domain::reply& reply, log_index version);
-  void send(const waiting& w);
+  void send(waiting& w);
   void flush();
   void drain();
 
@@ -72,6 +74,7 @@ private:
   bool flush_posted_ = false;
   std::map<partition_id, std::vector<partition::proposal>> proposals_; // of this loop turn
   std::map<partition_id, std::vector<partition::query>> queries_;
+  std::vector<std::uint64_t> ways_; // scratch of `tick`
 
   std::mutex lock_;
   std::vector<partition::answer_out> answers_;

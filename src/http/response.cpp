@@ -133,6 +133,7 @@ unsigned status_of(errc e) {
   case errc::token_expired:
     return 401;
   case errc::forbidden:
+  case errc::join_token_invalid:
   case errc::not_admitted:
     return 403;
   case errc::hold_unknown:
@@ -142,6 +143,7 @@ unsigned status_of(errc e) {
   case errc::event_unknown:
   case errc::block_unknown:
   case errc::key_unknown:
+  case errc::node_unknown:
     return 404;
   case errc::method_not_allowed:
     return 405;
@@ -161,6 +163,11 @@ unsigned status_of(errc e) {
   case errc::event_exists:
   case errc::action_not_allowed:
   case errc::too_many_events:
+  case errc::node_name_taken:
+  case errc::disk_retired:
+  case errc::too_few_nodes:
+  case errc::too_many_nodes:
+  case errc::version_too_old:
     return 409;
   case errc::hold_lapsed:
   case errc::ticket_expired:

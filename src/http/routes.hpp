@@ -56,6 +56,20 @@ void inspect_entities(bridge& b, const call_ptr& c);
 void inspect_entity(bridge& b, const call_ptr& c);
 void inspect_log(bridge& b, const call_ptr& c);
 
+// the cluster (routes_cluster.cpp)
+void invite_node(bridge& b, const call_ptr& c);
+void replace_node(bridge& b, const call_ptr& c);
+void drain_node(bridge& b, const call_ptr& c);
+void activate_node(bridge& b, const call_ptr& c);
+void remove_node(bridge& b, const call_ptr& c);
+void change_replication(bridge& b, const call_ptr& c);
+void raise_feature_level(bridge& b, const call_ptr& c);
+void transfer_leader(bridge& b, const call_ptr& c);
+void rebalance(bridge& b, const call_ptr& c);
+
+/// 204, or what the refusal says.
+void answer_done(bridge& b, const call_ptr& c, const domain::reply& reply);
+
 // the node (routes_node.cpp)
 void healthz(bridge& b, const call_ptr& c);
 void readyz(bridge& b, const call_ptr& c);

@@ -53,16 +53,13 @@ void answer_defined(bridge& b, const call_ptr& c, const domain::reply& reply, bo
   b.answer_json(c, created && e.changed && e.revision == 1 ? 201 : 200, std::move(text));
 }
 
-void answer_done(bridge& b, const call_ptr& c, const domain::reply& reply) {
-  if (const auto* why = std::get_if<domain::refusal>(&reply))
-    return b.fail(c, *why);
-  response r;
-  r.status = 204;
-  b.answer(c, std::move(r));
-}
-
 entity_ref event_of(const call_ptr& c) {
   return entity_ref::of_event(c->event->number());
+}
+
+/// Names one request, so that the same command proposed again acts once.
+std::string new_request_id() {
+  return hex(random_bytes<8>());
 }
 
 std::optional<domain::event_action> action_from(std::string_view word) {
@@ -104,6 +101,14 @@ std::string_view word_of(domain::key_role role) {
 
 } // namespace
 
+void answer_done(bridge& b, const call_ptr& c, const domain::reply& reply) {
+  if (const auto* why = std::get_if<domain::refusal>(&reply))
+    return b.fail(c, *why);
+  response r;
+  r.status = 204;
+  b.answer(c, std::move(r));
+}
+
 void put_event(bridge& b, const call_ptr& c) {
   auto definition = event_file(b, c);
   if (!definition)
@@ -112,7 +117,7 @@ void put_event(bridge& b, const call_ptr& c) {
   // First the slug gets its number, then the event of that number its definition. A crash in between leaves a number
   // without an event; doing it again goes on from there.
   b.partitions().propose(
-      entity_ref::of_catalogue(), domain::register_event{shared->id},
+      entity_ref::of_catalogue(), domain::register_event{shared->id, new_request_id()},
       [&b, c, shared](const domain::reply& reply, log_index) {
         if (const auto* why = std::get_if<domain::refusal>(&reply))
           return b.fail(c, *why);
@@ -120,7 +125,7 @@ void put_event(bridge& b, const call_ptr& c) {
         std::uint64_t seed = 0;
         fill_random(&seed, sizeof(seed));
         b.partitions().propose(entity_ref::of_event(registered.number),
-                               domain::define_event{*shared, seed, c->key_name},
+                               domain::define_event{*shared, seed, c->key_name, new_request_id()},
                                [&b, c](const domain::reply& defined, log_index) { answer_defined(b, c, defined, true); });
       });
 }
@@ -134,8 +139,14 @@ void delete_event(bridge& b, const call_ptr& c) {
   if (!b.find_event(c))
     return;
   bool force = c->req.parameter("force").value_or("") == "true";
-  b.partitions().propose(event_of(c), domain::control_event{domain::event_action::remove, {}, force, c->key_name},
-                         [&b, c](const domain::reply& reply, log_index) { answer_done(b, c, reply); });
+  domain::control_event command{domain::event_action::remove, {}, force, c->key_name, new_request_id()};
+  b.partitions().propose(event_of(c), command, [&b, c](const domain::reply& reply, log_index) {
+    // It was there a moment ago. With it went whatever could tell whether this very request removed it, proposed twice
+    // because its leader was lost; wanted gone, it is gone.
+    const auto* why = std::get_if<domain::refusal>(&reply);
+    bool gone = why != nullptr && why->why == errc::event_unknown;
+    answer_done(b, c, gone ? domain::reply{domain::done{}} : reply);
+  });
 }
 
 void plan_event(bridge& b, const call_ptr& c) {
@@ -174,7 +185,7 @@ void event_action(bridge& b, const call_ptr& c) {
   auto body = b.json_body(c, true);
   if (!body)
     return;
-  domain::control_event command{*action, {}, false, c->key_name};
+  domain::control_event command{*action, {}, false, c->key_name, new_request_id()};
   std::vector<codec::document_error> mistakes;
   codec::object_reader r{*body, "", mistakes};
   if (*action == domain::event_action::say) {
@@ -202,7 +213,7 @@ void patch_admission(bridge& b, const call_ptr& c) {
       mistakes.push_back({errc::bad_value, std::move(m.pointer), std::move(m.detail), 0});
   if (!b.accept(c, mistakes))
     return;
-  b.partitions().propose(event_of(c), domain::set_admission{patch, c->key_name},
+  b.partitions().propose(event_of(c), domain::set_admission{patch, c->key_name, new_request_id()},
                          [&b, c](const domain::reply& reply, log_index) { answer_defined(b, c, reply, false); });
 }
 
@@ -274,7 +285,7 @@ void create_key(bridge& b, const call_ptr& c) {
   if (!b.accept(c, mistakes))
     return;
   auto key = "slk_" + base32(random_bytes<25>());
-  b.partitions().propose(entity_ref::of_catalogue(), domain::add_key{name, sha256_hex(key), *known},
+  b.partitions().propose(entity_ref::of_catalogue(), domain::add_key{name, sha256_hex(key), *known, new_request_id()},
                          [&b, c, name, role, key](const domain::reply& reply, log_index) {
                            if (const auto* why = std::get_if<domain::refusal>(&reply))
                              return b.fail(c, *why);
@@ -287,7 +298,7 @@ void create_key(bridge& b, const call_ptr& c) {
 }
 
 void delete_key(bridge& b, const call_ptr& c) {
-  b.partitions().propose(entity_ref::of_catalogue(), domain::remove_key{c->parameters.front()},
+  b.partitions().propose(entity_ref::of_catalogue(), domain::remove_key{c->parameters.front(), new_request_id()},
                          [&b, c](const domain::reply& reply, log_index) { answer_done(b, c, reply); });
 }
 

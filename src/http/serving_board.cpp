@@ -62,8 +62,8 @@ std::uint32_t gone_tickets::up_to(std::uint32_t ticket) const {
 
 void serving_board::apply(log_index version, const domain::board_update& u, wall_time as_of,
                           std::chrono::steady_clock::time_point now) {
-  if (known_ && !u.full && version < version_)
-    return;
+  if (known_ && version < version_)
+    return; // of a leader of before, held up on its way
   if (u.full)
     gone_.clear();
   for (auto t : u.gone)

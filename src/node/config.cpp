@@ -13,6 +13,7 @@ namespace sluice::node {
 
 config read_command_line(int argc, char** argv) {
   config c;
+  std::string role = "member";
   CLI::App app{"sluiced: a node of Sluice. A waiting line in front, seats and stock behind it, payment at the end."};
   app.set_version_flag("--version", SLUICE_VERSION);
   app.set_config("--config", "", "read options from this file (TOML)");
@@ -23,6 +24,20 @@ config read_command_line(int argc, char** argv) {
   app.add_option("--partitions", c.partitions, "logs to spread events over; fixed at the first start")
       ->capture_default_str()
       ->check(CLI::Range(1u, 256u));
+  app.add_option("--name", c.name, "this node's name in the cluster, as in its certificate")->capture_default_str();
+  app.add_option("--role", role, "member: holds replicas; bridge: only serves HTTP")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"member", "bridge"}));
+  app.add_option("--peer-listen", c.peer_listen, "address and port for the other nodes; port 0: any free one")
+      ->capture_default_str();
+  app.add_option("--peer-address", c.peer_address, "where the other nodes reach it, if not at --peer-listen");
+  app.add_option("--http-address", c.http_address, "where clients reach it, if not at --listen; for operators to see");
+  app.add_option("--join", c.join, "peer address of any node of the cluster to join; needed only once");
+  app.add_option("--join-token", c.join_token, "what `sluicectl cluster token` said; needed only once");
+  app.add_option("--cluster-ca", c.cluster_tls.ca, "the cluster's own CA; with this, nodes speak TLS");
+  app.add_option("--cluster-cert", c.cluster_tls.certificate, "this node's certificate for other nodes");
+  app.add_option("--cluster-key", c.cluster_tls.key, "its key");
+  app.add_flag("--insecure-peers", c.insecure_peers, "let nodes talk in the clear beyond loopback");
   app.add_option("--io-threads", c.io_threads, "threads for HTTP; 0: half the cores")->capture_default_str();
   app.add_option("--workers", c.workers, "threads for actors; 0: one less than there are cores")
       ->capture_default_str();
@@ -47,6 +62,7 @@ config read_command_line(int argc, char** argv) {
   } catch (const CLI::ParseError& e) {
     std::exit(app.exit(e));
   }
+  c.bridge = role == "bridge";
   return c;
 }
 

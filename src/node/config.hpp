@@ -1,6 +1,7 @@
 // What a node can be told, and its defaults.
 #pragma once
 
+#include "cluster/link/links.hpp"
 #include "http/limits.hpp"
 
 #include <cstdint>
@@ -13,7 +14,18 @@ struct config {
   std::filesystem::path data = "var";
   std::string listen = "127.0.0.1:8080";           // HTTP; port 0 takes any free one
   std::string payment_provider = "127.0.0.1:8090"; // the sandbox, or what speaks like it
-  std::uint32_t partitions = 16;                   // fixed when the data folder is founded
+  std::uint32_t partitions = 16;                   // fixed when the cluster is founded
+
+  std::string name = "node-1";                     // in the cluster; as in the node's certificate
+  bool bridge = false;                             // holds no replica, only serves HTTP
+  std::string peer_listen = "127.0.0.1:0";         // for the other nodes; port 0: any free one, the same after a restart
+  std::string peer_address;                        // where the others reach it; empty: peer_listen
+  std::string http_address;                        // told to operators; empty: listen
+  std::string join;                                // peer address of any node of the cluster to join
+  std::string join_token;
+  link::tls_files cluster_tls;
+  bool insecure_peers = false;                     // beyond loopback without TLS
+
   unsigned io_threads = 0;                         // 0: by the number of cores
   unsigned workers = 0;                            // of the actors; 0: by the number of cores
   std::string log_level = "info";

@@ -1,30 +1,43 @@
 // What makes a data folder this node's: its keys on disk, and the few facts fixed when it was founded.
 #pragma once
 
+#include "cluster/link/links.hpp"
 #include "core/ids.hpp"
+#include "node/config.hpp"
 #include "storage/log_store.hpp"
 
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 namespace sluice::node {
 
 struct identity {
-  node_id self{1};
+  node_id self;
+  std::string name;
+  std::uint64_t disk = 0;        // made with the data folder
+  std::uint32_t generation = 1;  // of the disk under this name: above 1 an earlier one was lost
   std::uint32_t partitions = 0;
   std::uint64_t incarnation = 0; // of this process: random, so that answers of an earlier one fit nobody
+  std::string cluster;           // empty until it is founded
+  std::uint32_t epoch = 0;
   std::string seal_key;          // 32 bytes; seals the cluster's signing keys
-  std::string admin_key;         // as in admin.key; empty if the operator took it away
-  bool founded = false;          // an earlier process proposed the founding and saw it done
+  std::string admin_key;         // as in admin.key; empty if the operator took it away, or this node joined
+  bool founder = false;          // it began the cluster: its replicas began as the only voters
+  bool founded = false;          // the founding is known to be done
+  std::vector<link::peer> peers; // as last seen: how to find the others before the catalogue can be read
 };
 
-/// Reads the folder's identity, making it up on the first start. Key files are readable by their owner only; a looser
-/// one stops the process.
-identity load_identity(storage::log_store& store, const std::filesystem::path& data, std::uint32_t partitions);
+/// Reads the folder's identity, making it up on the first start: with `join` by asking the cluster to be let in. Key files
+/// are readable by their owner only; a looser one stops the process. Throws start_failure when it can not join.
+/// `peer_address` and `http_address` are what the cluster is told.
+identity load_identity(storage::log_store& store, const config& settings, const std::string& peer_address,
+                       const std::string& http_address);
 
-/// Remembers that the founding was done.
-void set_founded(storage::log_store& store);
+/// What is known of the cluster by now, remembered for the next start.
+void remember_cluster(storage::log_store& store, const std::string& cluster, std::uint32_t epoch);
+void remember_peers(storage::log_store& store, const std::vector<link::peer>& peers);
 
 /// Writes a file only its owner can read, atomically and durably.
 void write_secret(const std::filesystem::path& file, const std::string& text);

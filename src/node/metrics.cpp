@@ -129,13 +129,37 @@ void add_partitions(exposition& out, const std::vector<partition::status>& parti
 
 } // namespace
 
+namespace {
+
+void add_peers(exposition& out, const link::figures& lines, const actors::snapshot_transfer::figures& transfers) {
+  auto count = [](std::uint64_t n) { return static_cast<double>(n); };
+  out.counter("sluice_peer_sent_bytes_total", "sent to other nodes", count(lines.bytes_sent));
+  out.counter("sluice_peer_received_bytes_total", "received from other nodes", count(lines.bytes_received));
+  out.counter("sluice_peer_sent_envelopes_total", "envelopes sent to other nodes", count(lines.envelopes_sent));
+  out.counter("sluice_peer_received_envelopes_total", "envelopes received", count(lines.envelopes_received));
+  out.counter("sluice_peer_refused_total", "items not taken, since no line was open or too much was waiting",
+              count(lines.refused));
+  out.counter("sluice_peer_lines_lost_total", "lines to other nodes that broke", count(lines.lines_lost));
+  out.gauge("sluice_peer_queued_bytes", "waiting for other nodes", count(lines.queued));
+  out.counter("sluice_snapshots_pulled_total", "checkpoints fetched from other nodes", count(transfers.pulled));
+  out.counter("sluice_snapshots_failed_total", "checkpoints that could not be fetched", count(transfers.failed));
+  out.counter("sluice_snapshot_parts_given_total", "parts of checkpoints given to other nodes",
+              count(transfers.parts_given));
+  out.counter("sluice_snapshot_bytes_taken_total", "of checkpoints fetched, compressed", count(transfers.bytes_taken));
+  out.gauge("sluice_snapshots_pulling", "checkpoints being fetched", count(transfers.pulling));
+}
+
+} // namespace
+
 std::string metrics_text(const http::edge& edge, const http::read_models& models,
                          const std::vector<partition::status>& partitions, storage::log_writer& log,
                          const storage::log_store& store, const actors::desk_figures& desk,
-                         const http::provider_client& provider, std::uint64_t in_flight) {
+                         const http::provider_client& provider, std::uint64_t in_flight, const link::links& lines,
+                         const actors::snapshot_transfer::figures& transfers) {
   exposition out;
   add_events(out, models);
   add_partitions(out, partitions);
+  add_peers(out, lines.count(), transfers);
   auto written = log.count();
   out.gauge("sluice_log_writer_backlog", "batches waiting for the next sync", static_cast<double>(written.backlog));
   out.counter("sluice_fsync_total", "syncs of the log", static_cast<double>(written.syncs));

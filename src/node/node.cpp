@@ -1,12 +1,8 @@
 #include "node/node.hpp"
 
 #include "actors/entity_shell.hpp"
-#include "cluster/partition/entry.hpp"
-#include "codec/document.hpp"
 #include "codec/message.hpp"
 #include "core/assert.hpp"
-#include "core/text_id.hpp"
-#include "node/verify.hpp"
 
 #include <spdlog/spdlog.h>
 
@@ -15,10 +11,6 @@
 
 #include <pthread.h>
 #include <sys/resource.h>
-
-#ifndef SLUICE_VERSION
-#define SLUICE_VERSION "dev"
-#endif
 
 namespace sluice::node {
 
@@ -68,34 +60,6 @@ private:
 
 } // namespace
 
-/// Proposes the founding of the cluster until it is done.
-class node::founder final : public actors::answer_port {
-public:
-  explicit founder(actors::router& routes) : routes_{routes}, port_{routes.add_port(*this)} {}
-
-  void propose(const domain::found_cluster& command) {
-    partition::proposal p;
-    p.to = entity_ref::of_catalogue();
-    p.from = routes_.origin_of(port_, 1);
-    p.body = codec::encode(domain::message{command});
-    std::vector<partition::proposal> batch;
-    batch.push_back(std::move(p));
-    routes_.propose({0}, std::move(batch));
-  }
-
-  void take(std::vector<partition::answer_out> answers, std::vector<partition::refusal_out>) override {
-    if (!answers.empty())
-      done_ = true;
-  }
-
-  bool done() const { return done_; }
-
-private:
-  actors::router& routes_;
-  std::uint8_t port_;
-  std::atomic<bool> done_{false};
-};
-
 node::node(const config& settings) : config_{settings} {
   auto at = endpoint_from(config_.listen, "--listen");
   if (!at.address().is_loopback())
@@ -123,21 +87,6 @@ node::node(const config& settings) : config_{settings} {
   start_actors();
   start_edge();
   watch_ = std::thread{[this] { watch(); }};
-  inspector_ = std::thread{[this] {
-    pthread_setname_np(pthread_self(), "inspector");
-    for (;;) {
-      std::function<void()> job;
-      {
-        std::unique_lock lock{jobs_lock_};
-        jobs_wake_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
-        if (stopping_)
-          return;
-        job = std::move(jobs_.front());
-        jobs_.pop_front();
-      }
-      job();
-    }
-  }};
 }
 
 node::~node() {
@@ -155,7 +104,10 @@ void node::open_store() {
   storage::rocks_settings s;
   s.folder = config_.data;
   store_ = std::make_unique<storage::rocks_store>(s);
-  identity_ = load_identity(*store_, config_.data, config_.partitions);
+  cluster_ = std::make_unique<cluster>(config_, *store_);
+  auto listens = config_.listen.substr(0, config_.listen.rfind(':') + 1) + std::to_string(port());
+  http_address_ = config_.http_address.empty() ? listens : config_.http_address;
+  identity_ = load_identity(*store_, config_, cluster_->peer_address(), http_address_);
 }
 
 void node::start_actors() {
@@ -165,14 +117,33 @@ void node::start_actors() {
   caf_config_->set("scheduler.policy", caf::atom("sharing"));
   caf_config_->set("scheduler.max-threads", static_cast<std::int64_t>(workers));
   caf_ = std::make_unique<caf::actor_system>(*caf_config_);
-  routes_ = std::make_unique<actors::local_router>(identity_.self, identity_.incarnation, identity_.partitions);
-  partitions_.resize(identity_.partitions);
+  routes_ = std::make_unique<actors::cluster_router>(identity_.self, identity_.incarnation, identity_.partitions);
+  start_writers();
+  cluster::parts parts;
+  parts.who = &identity_;
+  parts.routes = routes_.get();
+  parts.models = &models_;
+  parts.http_address = http_address_;
+  parts.holds_replicas = !config_.bridge;
+  parts.answer = [this](const std::string& what, const std::string& argument, std::function<void(std::string)> done) {
+    answer(what, argument, std::move(done));
+  };
+  parts.given_up = [this](partition_id partition, std::uint64_t number) { checkpoints_->given_up(partition, number); };
+  cluster_->attach(std::move(parts));
+  start_desk();
+  if (!config_.bridge)
+    start_partitions();
+  cluster_->start();
+}
 
+void node::start_writers() {
   // Completions can not come before the first write, and writes not before the actors are there.
   log_ = std::make_unique<storage::log_writer>(*store_, [this](const std::vector<storage::durable>& done) {
     for (const auto& d : done) {
-      if (d.attempt != 0)
+      if (d.attempt != 0) {
         checkpoints_->begun(d.partition, d.attempt);
+        cluster_->desk().begun(d.partition, d.attempt);
+      }
       if (d.write_id != 0 || d.checkpoint != 0)
         caf::anon_send(partitions_[d.partition.value], actors::became_durable{d.write_id, d.checkpoint});
     }
@@ -183,7 +154,9 @@ void node::start_actors() {
         caf::anon_send(partitions_[partition.value], actors::flushed{checkpoint});
       },
       config_.checkpoint_mib_per_second * 1024 * 1024);
+}
 
+void node::start_desk() {
   provider_ = std::make_unique<http::provider_client>(
       http::provider_client::settings{endpoint_from(config_.payment_provider, "--payment-provider")});
   settlement_ = std::make_unique<actors::settlement>(*routes_);
@@ -192,45 +165,73 @@ void node::start_actors() {
       actors::desk_settings{}, &desk_figures_);
   settlement_->attach(desk_);
   effects_ = std::make_unique<desk_port>(desk_);
+}
 
+void node::start_partitions() {
   actors::partition_services shared;
   shared.store = store_.get();
   shared.log = log_.get();
   shared.checkpoints = checkpoints_.get();
   shared.routes = routes_.get();
-  shared.publications = &models_;
+  shared.publications = &cluster_->desk();
   shared.effects = effects_.get();
+  shared.peers = &cluster_->desk();
   shared.clock = read_clocks;
   shared.role_changed = [](partition_id partition, const raft::role_changed& role) {
-    spdlog::debug("partition.role partition={} role={} term={}", partition.value, static_cast<int>(role.role),
-                  role.term);
+    spdlog::debug("partition.role partition={} role={} term={} leader={}", partition.value,
+                  static_cast<int>(role.role), role.term, role.leader.value);
   };
-  auto places = routes_->places();
+  partitions_.resize(identity_.partitions);
   for (std::uint32_t p = 0; p < identity_.partitions; ++p) {
-    auto found = store_->recover({p});
-    if (found.damage)
-      fail_stop("storage: " + *found.damage + " in " + config_.data.string() +
-                    "; this node alone can not tell what is missing: restore the folder from a backup",
-                __FILE__, __LINE__);
-    partition::config c;
-    c.partition = {p};
-    c.consensus.self = identity_.self;
-    c.consensus.seed = identity_.incarnation + p;
-    c.incarnation = identity_.incarnation;
-    c.place = [places](event_number event) { return places.of_event(event); };
-    c.pulse = codec::encode(domain::message{domain::pulse{}});
-    c.checkpoint_log_bytes = config_.checkpoint_log_mib * 1024 * 1024;
-    c.entities.active_sessions_max = config_.active_sessions_max;
+    auto found = recover({p});
+    checkpoints_->installed({p}); // sweeps what an earlier process left behind
     // Lazily: a partition's first write may be durable before `spawn` returns, and its completion must find the actor.
-    partitions_[p] =
-        caf::actor_cast<actors::partition_actor>(caf_->spawn<actors::partition_host, caf::lazy_init>(
-            c, actors::start_from(found, identity_.self), shared));
+    partitions_[p] = caf::actor_cast<actors::partition_actor>(
+        caf_->spawn<actors::partition_host, caf::lazy_init>(partition_config({p}), std::move(found), shared));
   }
   for (std::uint32_t p = 0; p < identity_.partitions; ++p)
-    routes_->attach({p}, partitions_[p]);
+    routes_->local().attach({p}, partitions_[p]);
   for (const auto& p : partitions_)
     caf::anon_send(p, actors::look_inside{[](const partition::core&) {}}); // the first message begins it
-  founder_ = std::make_unique<founder>(*routes_);
+}
+
+partition::config node::partition_config(partition_id partition) const {
+  partition::config c;
+  c.partition = partition;
+  c.consensus.self = identity_.self;
+  c.consensus.seed = identity_.incarnation + partition.value;
+  c.incarnation = identity_.incarnation;
+  c.place = [places = routes_->places()](event_number event) { return places.of_event(event); };
+  c.pulse = codec::encode(domain::message{domain::pulse{}});
+  c.checkpoint_log_bytes = config_.checkpoint_log_mib * 1024 * 1024;
+  c.entities.active_sessions_max = config_.active_sessions_max;
+  return c;
+}
+
+/// A replica that lost a part of its log may not vote, and comes back as a learner. One that is alone can not.
+partition::start node::recover(partition_id partition) {
+  auto found = store_->recover(partition);
+  raft::membership bootstrap;
+  if (identity_.founder)
+    bootstrap.voters = {identity_.self};
+  auto is_new = !found.vote && !found.checkpoint && found.log.empty();
+  bool may_vote = !found.damage && !(is_new && identity_.generation > 1);
+  auto start = actors::start_from(found, bootstrap, may_vote);
+  if (!found.damage)
+    return start;
+  auto members = actors::members_of(start.consensus);
+  if (members.voters.size() <= 1)
+    fail_stop("storage: " + *found.damage + " in " + config_.data.string() +
+                  "; this node alone can not tell what is missing: restore the folder from a backup",
+              __FILE__, __LINE__);
+  spdlog::warn("partition.damaged partition={} index={} why={}: it rejoins as a learner", partition.value,
+               found.log.empty() ? 0 : found.log.back().index, *found.damage);
+  // What lies behind the damage must not come back after what will be written in its place.
+  storage::log_batch cut;
+  cut.partition = partition;
+  cut.truncate_from = (found.log.empty() ? (found.checkpoint ? found.checkpoint->index : 0) : found.log.back().index) + 1;
+  store_->write({cut});
+  return start;
 }
 
 void node::start_edge() {
@@ -247,14 +248,6 @@ void node::start_edge() {
 
 // ---- founding and readiness --------------------------------------------------------------------------------------------
 
-void node::found() {
-  domain::found_cluster command;
-  command.cluster_id = "sluice-" + hex(http::random_bytes<6>());
-  command.wrapped_keys = http::seal(identity_.seal_key, http::key_ring::generate());
-  command.admin_key_hash = http::sha256_hex(identity_.admin_key);
-  founder_->propose(command);
-}
-
 void node::take_over_secrets() {
   auto shared = models_.catalogue();
   if (!shared->founded || bridge_services_->secrets())
@@ -266,7 +259,6 @@ void node::take_over_secrets() {
   bridge_services_->set_secrets(
       {shared->cluster_id, shared->epoch, std::make_shared<const http::key_ring>(std::move(*ring))});
   if (!identity_.founded) {
-    set_founded(*store_);
     identity_.founded = true;
     spdlog::info("cluster.founded id={} admin-key={}", shared->cluster_id, (config_.data / "admin.key").string());
   }
@@ -275,25 +267,26 @@ void node::take_over_secrets() {
 void node::watch() {
   pthread_setname_np(pthread_self(), "watch");
   auto began = std::chrono::steady_clock::now();
-  auto founding_tried = began - std::chrono::seconds{1};
   while (!stopping_) {
     look_at_partitions();
-    if (!identity_.founded && !founder_->done() &&
-        std::chrono::steady_clock::now() - founding_tried > std::chrono::milliseconds{200}) {
-      founding_tried = std::chrono::steady_clock::now();
-      found();
-    }
+    cluster_->tick(seen(), own_status());
+    settlement_->tick();
     take_over_secrets();
     if (!serving_ && not_ready().empty()) {
       serving_ = true;
       auto took = std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - began);
-      spdlog::info("node.ready listen={}:{} partitions={} data={} took-ms={}",
-                   io_threads_.front()->endpoint().address().to_string(), port(), identity_.partitions,
-                   config_.data.string(), took.count());
+      spdlog::info("node.ready name={} listen={}:{} peers={} partitions={} data={} took-ms={}", identity_.name,
+                   io_threads_.front()->endpoint().address().to_string(), port(), cluster_->peer_address(),
+                   identity_.partitions, config_.data.string(), took.count());
     }
     std::unique_lock lock{stop_lock_};
-    stop_wake_.wait_for(lock, serving_ ? milliseconds{500} : milliseconds{5}, [this] { return stopping_.load(); });
+    stop_wake_.wait_for(lock, serving_ ? milliseconds{100} : milliseconds{5}, [this] { return stopping_.load(); });
   }
+}
+
+std::vector<partition::status> node::seen() const {
+  std::lock_guard lock{seen_lock_};
+  return seen_;
 }
 
 void node::look_at_partitions() {
@@ -304,6 +297,8 @@ void node::look_at_partitions() {
     std::promise<void> all;
   };
 
+  if (partitions_.empty())
+    return;
   auto g = std::make_shared<gathering>();
   g->statuses.resize(partitions_.size());
   g->missing = partitions_.size();
@@ -322,14 +317,11 @@ void node::look_at_partitions() {
 
 std::vector<std::string> node::not_ready() const {
   std::vector<std::string> reasons;
-  {
-    std::lock_guard lock{seen_lock_};
-    if (seen_.empty())
-      reasons.emplace_back("partitions are starting");
-    for (std::size_t p = 0; p < seen_.size(); ++p)
-      if (!seen_[p].leading)
-        reasons.push_back("partition " + std::to_string(p) + " has no leader");
-  }
+  if (!config_.bridge && seen().empty())
+    reasons.emplace_back("partitions are starting");
+  for (std::uint32_t p = 0; p < identity_.partitions; ++p)
+    if (!routes_->leader_of({p}))
+      reasons.push_back("partition " + std::to_string(p) + " has no leader");
   if (stopping_)
     reasons.emplace_back("the node is stopping");
   if (!bridge_services_->secrets())
@@ -347,162 +339,28 @@ std::vector<std::string> node::not_ready() const {
   return reasons;
 }
 
-// ---- what the bridges ask ----------------------------------------------------------------------------------------------
-
-void node::inspect(std::function<void()> work) {
-  {
-    std::lock_guard lock{jobs_lock_};
-    jobs_.push_back(std::move(work));
-  }
-  jobs_wake_.notify_one();
-}
-
-http::node_services node::services() {
-  http::node_services s;
-  s.version = SLUICE_VERSION;
-  s.not_ready = [this] { return not_ready(); };
-  s.metrics = [this] {
-    std::vector<partition::status> seen;
-    {
-      std::lock_guard lock{seen_lock_};
-      seen = seen_;
-    }
-    return metrics_text(edge_, models_, seen, *log_, *store_, desk_figures_, *provider_, bridge_services_->in_flight);
-  };
-  s.verify = [this](std::uint32_t event, std::function<void(std::string)> done) {
-    inspect([this, event, done = std::move(done)] {
-      log_->drain_feed();
-      auto view = models_.find(event_number{event});
-      done(view && view->plan() ? verify_event(*store_, routes_->places().of_event({event}), *view) : std::string{});
-    });
-  };
-  s.audit = [this](std::uint32_t event, std::function<void(std::string)> done) {
-    inspect([this, event, done = std::move(done)] {
-      log_->drain_feed();
-      done(audit_event(*store_, routes_->places().of_event({event}), {event}));
-    });
-  };
-  s.describe_cluster = [this](std::function<void(std::string)> done) {
-    std::lock_guard lock{seen_lock_};
-    std::string text;
-    codec::json_writer w{text};
-    auto secrets = bridge_services_->secrets();
-    w.begin_object().field("clusterId", secrets ? secrets->cluster_id : "").field("version", SLUICE_VERSION);
-    w.key("nodes").begin_array().begin_object().field("id", identity_.self.value);
-    w.field("listen", config_.listen).field("state", serving_ ? "SERVING" : "STARTING").end_object().end_array();
-    w.key("partitions").begin_array();
-    for (std::size_t p = 0; p < seen_.size(); ++p) {
-      const auto& status = seen_[p];
-      w.begin_object().field("id", p).field("leader", status.consensus.leader.value);
-      w.field("term", status.consensus.term).field("index", status.applied);
-      w.field("commitIndex", status.consensus.commit_index).field("checkpointIndex", status.checkpoint_index);
-      w.field("firstIndex", status.consensus.first_index).field("lag", status.consensus.commit_index - status.applied);
-      w.field("activeEntities", status.active_entities).field("openEffects", status.open_effects);
-      w.field("stateHash", std::to_string(status.state_hash));
-      w.end_object();
-    }
-    w.end_array().end_object();
-    done(std::move(text));
-  };
-  s.list_entities = [this](std::function<void(std::string)> done) {
-    struct gathering {
-      std::mutex lock;
-      std::vector<entity_ref> all;
-      std::size_t missing = 0;
-    };
-
-    auto g = std::make_shared<gathering>();
-    g->missing = partitions_.size();
-    for (const auto& p : partitions_)
-      caf::anon_send(p, actors::list_entities{[g, done](std::vector<entity_ref> some) {
-        std::lock_guard lock{g->lock};
-        g->all.insert(g->all.end(), some.begin(), some.end());
-        if (--g->missing > 0)
-          return;
-        std::string text;
-        codec::json_writer w{text};
-        w.begin_object().field("active", g->all.size()).key("entities").begin_array();
-        constexpr std::size_t most = 1'000;
-        for (std::size_t i = 0; i < g->all.size() && i < most; ++i)
-          w.string(to_string(g->all[i]));
-        w.end_array().end_object();
-        done(std::move(text));
-      }});
-  };
-  s.inspect_entity = [this](const entity_ref& of, std::function<void(std::string)> done) {
-    caf::anon_send(partitions_[routes_->places().of_event(of.event).value], actors::inspect_entity{of, std::move(done)});
-  };
-  s.inspect_log = [this](partition_id partition, log_index after, std::size_t limit) {
-    std::string text;
-    codec::json_writer w{text};
-    w.begin_object().field("partition", partition.value).key("entries").begin_array();
-    log_index first = 0;
-    log_index last = 0;
-    {
-      std::lock_guard lock{seen_lock_};
-      if (partition.value < seen_.size()) {
-        first = seen_[partition.value].consensus.first_index;
-        last = seen_[partition.value].consensus.last_index;
-      }
-    }
-    auto from = std::max(first, after != 0 || last < limit ? after + 1 : last - limit + 1);
-    for (const auto& e : store_->read_log(partition, from, from + limit - 1, 1024 * 1024)) {
-      w.begin_object().field("index", e.index).field("term", e.term);
-      w.field("kind", e.kind == 1 ? "commands" : e.kind == 0 ? "noop" : "members");
-      if (auto entry = e.kind == 1 ? partition::decode_entry(*e.payload) : std::nullopt) {
-        w.field("logTimeMs", to_ms(entry->now.log)).field("wallTimeMs", to_ms(entry->now.wall));
-        w.key("commands").begin_array();
-        for (const auto& c : entry->commands)
-          w.begin_object().field("to", c.ack ? "outbox" : to_string(c.to)).key("command")
-              .raw(c.ack ? "{}" : codec::describe_message(c.body)).end_object();
-        w.end_array();
-      }
-      w.end_object();
-    }
-    w.end_array().end_object();
-    return text;
-  };
-  return s;
-}
-
 // ---- stopping --------------------------------------------------------------------------------------------------------
 
 void node::stop() {
   if (stopping_.exchange(true))
     return;
   stop_wake_.notify_all();
-  jobs_wake_.notify_all();
+  if (watch_.joinable())
+    watch_.join();
+  hand_over();
   for (auto& thread : io_threads_)
     thread->stop();
   pushes_->stop();
   for (auto& thread : io_threads_)
     thread->join();
-  if (watch_.joinable())
-    watch_.join();
-  if (inspector_.joinable())
-    inspector_.join();
-  // A checkpoint of everything makes the next start a matter of reading it. What takes longer is in the log anyway.
-  for (const auto& p : partitions_)
-    caf::anon_send(p, actors::checkpoint_please{});
-  auto until = std::chrono::steady_clock::now() + std::chrono::seconds{5};
-  for (bool busy = true; busy && std::chrono::steady_clock::now() < until;) {
-    std::this_thread::sleep_for(milliseconds{10});
-    look_at_partitions();
-    std::lock_guard lock{seen_lock_};
-    busy = std::any_of(seen_.begin(), seen_.end(), [](const auto& s) { return s.checkpointing; });
-  }
+  inspector_.stop();
+  save_all();
   provider_->stop();
   settlement_->attach({});
   caf::anon_send(desk_, actors::stop_desk{});
-  routes_->detach_all();
-  std::promise<void> all;
-  std::atomic<std::size_t> missing{partitions_.size()};
-  for (const auto& p : partitions_)
-    caf::anon_send(p, actors::stop_partition{[&] {
-      if (--missing == 0)
-        all.set_value();
-    }});
-  all.get_future().wait_for(std::chrono::seconds{5});
+  cluster_->stop();
+  routes_->local().detach_all();
+  stop_partitions();
   log_->stop();
   checkpoints_->stop();
   partitions_.clear();
@@ -511,8 +369,46 @@ void node::stop() {
   bridges_.clear();
   pushes_.reset();
   caf_.reset();
+  cluster_.reset();
   store_.reset();
   spdlog::info("node.stopped data={}", config_.data.string());
+}
+
+/// While requests are still served: others lead before this node goes silent, so that nobody waits for an election.
+void node::hand_over() {
+  auto until = std::chrono::steady_clock::now() + std::chrono::seconds{3};
+  for (bool done = false; !done && std::chrono::steady_clock::now() < until;) {
+    look_at_partitions();
+    done = cluster_->hand_over_all(seen());
+    if (!done)
+      std::this_thread::sleep_for(milliseconds{50});
+  }
+}
+
+/// A checkpoint of everything makes the next start a matter of reading it. What takes longer is in the log anyway.
+void node::save_all() {
+  for (const auto& p : partitions_)
+    caf::anon_send(p, actors::checkpoint_please{});
+  auto until = std::chrono::steady_clock::now() + std::chrono::seconds{5};
+  for (bool busy = true; busy && std::chrono::steady_clock::now() < until;) {
+    std::this_thread::sleep_for(milliseconds{10});
+    look_at_partitions();
+    auto all = seen();
+    busy = std::any_of(all.begin(), all.end(), [](const auto& s) { return s.checkpointing; });
+  }
+}
+
+void node::stop_partitions() {
+  if (partitions_.empty())
+    return;
+  std::promise<void> all;
+  std::atomic<std::size_t> missing{partitions_.size()};
+  for (const auto& p : partitions_)
+    caf::anon_send(p, actors::stop_partition{[&] {
+      if (--missing == 0)
+        all.set_value();
+    }});
+  all.get_future().wait_for(std::chrono::seconds{5});
 }
 
 } // namespace sluice::node

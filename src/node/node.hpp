@@ -1,15 +1,17 @@
 // A whole node: the one place that builds the others and puts them together.
 #pragma once
 
-#include "actors/local_router.hpp"
+#include "actors/cluster_router.hpp"
 #include "actors/partition.hpp"
 #include "actors/payment_desk.hpp"
 #include "actors/settlement.hpp"
+#include "actors/worker.hpp"
 #include "http/bridge.hpp"
 #include "http/io_thread.hpp"
 #include "http/provider_client.hpp"
 #include "http/push_hub.hpp"
 #include "http/read_models.hpp"
+#include "node/cluster.hpp"
 #include "node/config.hpp"
 #include "node/folder_lock.hpp"
 #include "node/identity.hpp"
@@ -21,7 +23,6 @@
 
 #include <atomic>
 #include <condition_variable>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -52,15 +53,37 @@ public:
   http::read_models& models() { return models_; }
 
 private:
+  // building
   void open_store();
   void start_actors();
+  void start_writers();
+  void start_desk();
+  void start_partitions();
   void start_edge();
-  void found();
+  partition::config partition_config(partition_id partition) const;
+  partition::start recover(partition_id partition);
+
+  // running
   void watch();
   void look_at_partitions();
+  std::vector<partition::status> seen() const;
+  proto::NodeStatus own_status() const;
   void take_over_secrets();
+
+  // what others ask
   http::node_services services();
   void inspect(std::function<void()> work);
+  void ask_leader(partition_id partition, const std::string& what, const std::string& argument,
+                  std::function<void(std::string)> done);
+  void answer(const std::string& what, const std::string& argument, std::function<void(std::string)> done);
+  void list_entities(std::function<void(std::string)> done);
+  std::string inspect_log(partition_id partition, log_index after, std::size_t limit);
+  std::string metrics();
+
+  // stopping
+  void hand_over();
+  void save_all();
+  void stop_partitions();
 
   config config_;
   std::optional<folder_lock> folder_; // before the store: it is the last to go
@@ -70,7 +93,9 @@ private:
   std::unique_ptr<storage::checkpoint_writer> checkpoints_;
   http::edge edge_;
   http::read_models models_;
-  std::unique_ptr<actors::local_router> routes_;
+  std::unique_ptr<cluster> cluster_;
+  std::string http_address_;
+  std::unique_ptr<actors::cluster_router> routes_;
   std::unique_ptr<http::provider_client> provider_;
   std::unique_ptr<caf::actor_system_config> caf_config_;
   std::unique_ptr<caf::actor_system> caf_;
@@ -84,30 +109,24 @@ private:
   std::vector<std::unique_ptr<http::io_thread>> io_threads_;
   std::vector<std::unique_ptr<http::bridge>> bridges_;
 
-  class founder;
-  std::unique_ptr<founder> founder_;
-
   // what the watch thread saw last
   mutable std::mutex seen_lock_;
   std::vector<partition::status> seen_;
   std::atomic<bool> serving_{false};
 
-  // slow looks at the store: verify, audit
-  std::mutex jobs_lock_;
-  std::condition_variable jobs_wake_;
-  std::deque<std::function<void()>> jobs_;
+  actors::worker inspector_{"inspector"}; // slow looks at the store: verify, audit
 
   std::atomic<bool> stopping_{false};
   std::mutex stop_lock_;
   std::condition_variable stop_wake_;
   std::thread watch_;
-  std::thread inspector_;
 };
 
 /// Prometheus text of everything the node counts.
 std::string metrics_text(const http::edge& edge, const http::read_models& models,
                          const std::vector<partition::status>& partitions, storage::log_writer& log,
                          const storage::log_store& store, const actors::desk_figures& desk,
-                         const http::provider_client& provider, std::uint64_t in_flight);
+                         const http::provider_client& provider, std::uint64_t in_flight, const link::links& lines,
+                         const actors::snapshot_transfer::figures& transfers);
 
 } // namespace sluice::node

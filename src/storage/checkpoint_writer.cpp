@@ -1,5 +1,6 @@
 #include "storage/checkpoint_writer.hpp"
 
+#include <algorithm>
 #include <chrono>
 
 #include <pthread.h>
@@ -26,25 +27,29 @@ void checkpoint_writer::begun(partition_id partition, std::uint64_t checkpoint) 
 }
 
 void checkpoint_writer::put(partition_id partition, std::uint64_t checkpoint, entity_ref of, record_pieces pieces) {
-  {
-    std::lock_guard lock{lock_};
-    jobs_.push_back({job::kind::put, partition, checkpoint, std::move(of), std::move(pieces)});
-  }
-  wake_.notify_one();
+  add({job::kind::put, partition, checkpoint, std::move(of), std::move(pieces)});
 }
 
 void checkpoint_writer::end(partition_id partition, std::uint64_t checkpoint) {
-  {
-    std::lock_guard lock{lock_};
-    jobs_.push_back({job::kind::end, partition, checkpoint, {}, {}});
-  }
-  wake_.notify_one();
+  add({job::kind::end, partition, checkpoint});
 }
 
 void checkpoint_writer::in_force(partition_id partition, std::uint64_t checkpoint) {
+  add({job::kind::clean, partition, checkpoint});
+}
+
+void checkpoint_writer::installed(partition_id partition) {
+  add({job::kind::sweep, partition});
+}
+
+void checkpoint_writer::given_up(partition_id partition, std::uint64_t checkpoint) {
+  add({job::kind::give_up, partition, checkpoint});
+}
+
+void checkpoint_writer::add(job j) {
   {
     std::lock_guard lock{lock_};
-    jobs_.push_back({job::kind::clean, partition, checkpoint, {}, {}});
+    jobs_.push_back(std::move(j));
   }
   wake_.notify_one();
 }
@@ -77,20 +82,32 @@ void checkpoint_writer::run() {
       j = std::move(jobs_.front());
       jobs_.pop_front();
     }
-    switch (j.what) {
-    case job::kind::put:
-      write(j);
-      break;
-    case job::kind::end:
-      flush_batch();
-      log_.drain_feed(); // facts of entries up to the cut must be in the feed before those entries may go
-      store_.flush();
-      flushed_(j.partition, j.checkpoint);
-      break;
-    case job::kind::clean:
-      clean(j.partition);
-      break;
-    }
+    carry_out(j);
+  }
+}
+
+void checkpoint_writer::carry_out(job& j) {
+  switch (j.what) {
+  case job::kind::put:
+    write(j);
+    break;
+  case job::kind::end:
+    flush_batch();
+    log_.drain_feed(); // facts of entries up to the cut must be in the feed before those entries may go
+    store_.flush();
+    flushed_(j.partition, j.checkpoint);
+    break;
+  case job::kind::clean:
+    clean(j.partition);
+    add({job::kind::sweep, j.partition}); // for what checkpoints cut short left behind
+    break;
+  case job::kind::give_up:
+    store_.abandon(j.partition, j.checkpoint);
+    add({job::kind::sweep, j.partition});
+    break;
+  case job::kind::sweep:
+    sweep(j.partition, j.from);
+    break;
   }
 }
 
@@ -130,6 +147,22 @@ void checkpoint_writer::clean(partition_id partition) {
                              all.begin() + static_cast<std::ptrdiff_t>(to)});
     std::this_thread::sleep_for(std::chrono::milliseconds{1});
   }
+}
+
+/// One slice; the next one queues up behind whatever else there is to do, so that no checkpoint waits for the end of it.
+void checkpoint_writer::sweep(partition_id partition, const std::string& from) {
+  if (from.empty() && !sweeping_.insert(partition).second)
+    return; // the one under way sees to what came since it began
+  auto began = std::chrono::steady_clock::now();
+  auto next = store_.sweep(partition, from);
+  if (next.empty()) {
+    sweeping_.erase(partition);
+    return;
+  }
+  // Half of the time at most.
+  std::this_thread::sleep_for(std::max<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - began,
+                                                                 std::chrono::milliseconds{1}));
+  add({job::kind::sweep, partition, 0, {}, {}, std::move(next)});
 }
 
 } // namespace sluice::storage

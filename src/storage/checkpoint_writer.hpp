@@ -10,6 +10,8 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <set>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -34,22 +36,31 @@ public:
   void end(partition_id partition, std::uint64_t checkpoint);
   /// The checkpoint is in force: older versions of its pieces can go.
   void in_force(partition_id partition, std::uint64_t checkpoint);
+  /// A fetched checkpoint took the place of all there was: everything else can go. To be said once after a start as well,
+  /// for what the process before left behind; costs nothing if that is nothing.
+  void installed(partition_id partition);
+  /// A checkpoint that was being fetched never comes: what is here of it can go.
+  void given_up(partition_id partition, std::uint64_t checkpoint);
   /// Drops what was not begun yet and ends. A checkpoint cut short was never in force.
   void stop();
 
 private:
   struct job {
-    enum class kind { put, end, clean } what;
+    enum class kind { put, end, clean, give_up, sweep } what;
     partition_id partition;
     std::uint64_t checkpoint = 0;
-    entity_ref of;
-    record_pieces pieces;
+    entity_ref of{};
+    record_pieces pieces{};
+    std::string from{}; // where a sweep goes on
   };
 
+  void add(job j);
   void run();
+  void carry_out(job& j);
   void write(job& j);
   void flush_batch();
   void clean(partition_id partition);
+  void sweep(partition_id partition, const std::string& from);
 
   static constexpr std::size_t batch_bytes_max = 64 * 1024;
 
@@ -69,6 +80,7 @@ private:
   partition_id batch_partition_;
   std::uint64_t batch_checkpoint_ = 0;
   std::map<partition_id, std::vector<std::pair<entity_ref, std::uint32_t>>> written_; // to clean once in force
+  std::set<partition_id> sweeping_;
   std::thread thread_;
 };
 

@@ -47,10 +47,12 @@ durable_mark::~durable_mark() {
 }
 
 log_index durable_mark::of(partition_id partition) const {
+  std::lock_guard lock{lock_};
   return partition.value < marks_.size() ? marks_[partition.value] : 0;
 }
 
 void durable_mark::set(partition_id partition, log_index durable) {
+  std::lock_guard lock{lock_};
   if (partition.value >= marks_.size())
     marks_.resize(partition.value + 1);
   if (marks_[partition.value] == durable)
@@ -60,8 +62,21 @@ void durable_mark::set(partition_id partition, log_index durable) {
 }
 
 void durable_mark::save() {
+  std::lock_guard lock{lock_};
   if (!changed_)
     return;
+  write();
+  if (steady_ms() - synced_ms_ >= 1000)
+    sync();
+}
+
+void durable_mark::save_synced() {
+  std::lock_guard lock{lock_};
+  write();
+  sync();
+}
+
+void durable_mark::write() {
   changed_ = false;
   std::string bytes(8 + marks_.size() * 8, '\0');
   std::memcpy(bytes.data() + 8, marks_.data(), marks_.size() * 8);
@@ -69,11 +84,12 @@ void durable_mark::save() {
   std::memcpy(bytes.data(), &sum, 8);
   if (::pwrite(fd_, bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size()))
     fail_stop("storage: can not write " + file_.string() + ": " + std::strerror(errno), __FILE__, __LINE__);
-  if (auto now = steady_ms(); now - synced_ms_ >= 1000) {
-    synced_ms_ = now;
-    if (::fdatasync(fd_) != 0)
-      fail_stop("storage: can not sync " + file_.string() + ": " + std::strerror(errno), __FILE__, __LINE__);
-  }
+}
+
+void durable_mark::sync() {
+  synced_ms_ = steady_ms();
+  if (::fdatasync(fd_) != 0)
+    fail_stop("storage: can not sync " + file_.string() + ": " + std::strerror(errno), __FILE__, __LINE__);
 }
 
 } // namespace sluice::storage

@@ -12,6 +12,7 @@ namespace sluice::storage {
 
 // Column families:
 //   default  node facts "N" name · votes "V" partition · checkpoint attempts "A" partition · checkpoint in force "C" partition
+//           pieces to sweep "D" partition
 //   log      partition (2) index (8)                      → checksum (8) term (8) kind (1) payload
 //   state    partition (2) event (4) kind (1) block (4) user 0x00 piece (4) ~checkpoint (8) → flag (1) bytes
 //   feed     partition (2) index (8)                      → FeedRecord
@@ -77,6 +78,18 @@ inline std::string piece_key(const std::string& entity, std::uint32_t piece, std
   append_be(key, piece);
   append_be(key, ~checkpoint);
   return key;
+}
+
+/// Nothing of ours lies below: partition, group, kind, block, the end of an empty user, and the version.
+constexpr std::size_t piece_key_min = 2 + 4 + 1 + 4 + 1 + version_suffix;
+
+/// Of a piece's key.
+inline entity_ref entity_of(std::string_view key) {
+  constexpr std::size_t user_at = 2 + 4 + 1 + 4;
+  return {{read_be<std::uint32_t>(key.substr(2))},
+          static_cast<entity_kind>(key[6]),
+          {read_be<std::uint32_t>(key.substr(7))},
+          std::string{key.substr(user_at, key.size() - user_at - 1 - version_suffix)}};
 }
 
 inline std::uint32_t piece_of(std::string_view key) {

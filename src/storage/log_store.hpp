@@ -27,6 +27,7 @@ struct stored_entry {
 struct vote_record {
   log_term term = 0;
   node_id vote{};
+  bool rejoining = false; // the log was once lost or shortened
 
   friend bool operator==(const vote_record&, const vote_record&) = default;
 };
@@ -40,10 +41,18 @@ struct checkpoint_record {
   std::string members; // the membership at `index`, encoded
 };
 
+/// A checkpoint fetched from another replica: a full image, which takes the place of everything the partition had here.
+struct install_record {
+  checkpoint_record checkpoint; // its number is one of this replica's own, above every one that was in force here
+};
+
 /// One partition's part of an atomic, synced write. Applied in field order.
 struct log_batch {
   partition_id partition;
   std::optional<vote_record> vote;
+  /// The log is emptied and starts anew after the image; pieces under any other number are out of sight for good, until
+  /// `sweep` removes them. The image's pieces and feed were flushed before.
+  std::optional<install_record> install;
   std::optional<log_index> truncate_from;
   std::vector<stored_entry> append;
   std::optional<log_index> drop_below;
@@ -68,6 +77,33 @@ struct piece_write {
   std::optional<std::string> bytes; // empty: the piece is gone
 };
 
+struct feed_write {
+  log_index index = 0;
+  std::string record;
+};
+
+/// Everything of the one checkpoint that was in force when it was pinned: later checkpoints and cleaning do not show.
+/// Thread-safe. Must not outlive its store.
+class checkpoint_image {
+public:
+  virtual ~checkpoint_image() = default;
+
+  virtual const checkpoint_record& record() const = 0;
+
+  struct place {
+    entity_ref of;
+    std::uint32_t number = 0; // of the piece
+  };
+
+  using piece_visitor = std::function<bool(const entity_ref&, std::uint32_t number, std::string_view bytes)>;
+  using feed_visitor = std::function<bool(log_index, std::string_view)>;
+
+  /// Calls `visit` for every piece behind `after` (null: from the first), by entity and number, until it returns false.
+  virtual void scan_pieces(const place* after, const piece_visitor& visit) const = 0;
+  /// The same for the facts of entries after `after` and up to the checkpoint's own index.
+  virtual void scan_feed(log_index after, const feed_visitor& visit) const = 0;
+};
+
 /// Thread-safe unless said otherwise. Writes do not return errors: an I/O error on log, vote or checkpoint stops the
 /// process with a message that names the path and the cause, since an fsync that failed once can not be trusted again.
 class log_store {
@@ -80,7 +116,11 @@ public:
   /// Facts of one entry. Not synced: `flush` does that, before the log entries behind them are dropped.
   virtual void append_feed(partition_id partition, log_index index, std::string_view record) = 0;
 
-  /// Pieces of a checkpoint not yet in force. Not synced: `flush` does that.
+  /// The same for many entries. May wait for the disk to catch up, so that log writes need not: for background threads.
+  virtual void put_feed(partition_id partition, const std::vector<feed_write>& records) = 0;
+
+  /// Pieces of a checkpoint not yet in force; of one that was given up or overtaken they are dropped. Not synced: `flush`
+  /// does that. May wait for the disk to catch up, as `put_feed`.
   virtual void put_pieces(partition_id partition, std::uint64_t checkpoint, const std::vector<piece_write>& pieces) = 0;
 
   /// Makes the feed and all pieces put so far durable.
@@ -89,6 +129,19 @@ public:
   /// Removes versions of these pieces older than the one in force. Housekeeping: may be lost.
   virtual void clean(partition_id partition, const std::vector<std::pair<entity_ref, std::uint32_t>>& pieces) = 0;
 
+  /// A checkpoint begun in this process never comes into force: a transfer failed. What was begun before a restart needs
+  /// no such word. Its pieces are for `sweep`.
+  virtual void abandon(partition_id partition, std::uint64_t checkpoint) = 0;
+
+  /// One slice of the removal of pieces that no load can see any more, where an install, a crash or a transfer given up
+  /// left some. Begins with an empty position and goes on with the one it returned; empty: there are none left, which is
+  /// remembered. Returns at once if nothing was left behind. Housekeeping: may be lost, and is then done again.
+  virtual std::string sweep(partition_id partition, std::string_view position) = 0;
+
+  /// The image of checkpoint `number`; null unless it is the one in force.
+  virtual std::unique_ptr<const checkpoint_image> pin(partition_id partition, std::uint64_t number) = 0;
+
+  /// Not while a write of this partition is under way.
   virtual recovered recover(partition_id partition) = 0;
 
   /// The pieces of the checkpoint in force.

@@ -1,121 +1,17 @@
 #include "storage/rocks_store.hpp"
 
 #include "core/assert.hpp"
-#include "core/hash.hpp"
 #include "storage/key_layout.hpp"
+#include "storage/rocks_detail.hpp"
 #include "storage/rocks_options.hpp"
+#include "storage/stored_bytes.hpp"
 
 #include <rocksdb/db.h>
 #include <rocksdb/write_batch.h>
 
-#include <cstring>
+#include <algorithm>
 
 namespace sluice::storage {
-
-namespace {
-
-rocksdb::Slice slice(std::string_view s) {
-  return {s.data(), s.size()};
-}
-
-std::string_view view(const rocksdb::Slice& s) {
-  return {s.data(), s.size()};
-}
-
-/// Fail-stop on anything but success: what was acknowledged is on disk, what was not may be lost, nothing is half done.
-void must(const rocksdb::Status& status, std::string_view doing, const std::filesystem::path& folder) {
-  if (status.ok()) [[likely]]
-    return;
-  auto hint = status.IsNoSpace() ? "; free some disk space and start again" : "; check the disk and start again";
-  fail_stop("storage: " + std::string{doing} + " in " + folder.string() + " failed: " + status.ToString() + hint,
-            __FILE__, __LINE__);
-}
-
-std::uint64_t checksum(partition_id partition, log_index index, log_term term, std::uint8_t kind,
-                       std::string_view payload) {
-  std::string place;
-  append_be(place, partition.value);
-  append_be(place, index);
-  append_be(place, term);
-  place += static_cast<char>(kind);
-  return hash_of(payload, hash_of(place));
-}
-
-constexpr std::size_t entry_header = 8 + 8 + 1;
-
-std::string encode_entry_header(partition_id partition, const stored_entry& e, std::string_view payload) {
-  std::string bytes;
-  bytes.reserve(entry_header);
-  append_be(bytes, checksum(partition, e.index, e.term, e.kind, payload));
-  append_be(bytes, e.term);
-  bytes += static_cast<char>(e.kind);
-  return bytes;
-}
-
-/// Empty when the bytes are not the entry that belongs there.
-std::optional<stored_entry> decode_entry(partition_id partition, log_index index, std::string_view bytes) {
-  if (bytes.size() < entry_header)
-    return std::nullopt;
-  stored_entry e;
-  e.index = index;
-  e.term = read_be<std::uint64_t>(bytes.substr(8));
-  e.kind = static_cast<std::uint8_t>(bytes[16]);
-  auto payload = bytes.substr(entry_header);
-  if (read_be<std::uint64_t>(bytes) != checksum(partition, index, e.term, e.kind, payload))
-    return std::nullopt;
-  e.payload = std::make_shared<const std::string>(payload);
-  return e;
-}
-
-std::string encode_vote(const vote_record& v) {
-  std::string bytes;
-  append_be(bytes, v.term);
-  append_be(bytes, v.vote.value);
-  return bytes;
-}
-
-std::string with_length(std::string_view text) {
-  std::string bytes;
-  append_be(bytes, static_cast<std::uint32_t>(text.size()));
-  bytes += text;
-  return bytes;
-}
-
-std::string encode_checkpoint(const checkpoint_record& c, const std::set<std::uint64_t>& aborted) {
-  std::string bytes;
-  append_be(bytes, c.number);
-  append_be(bytes, c.index);
-  append_be(bytes, c.term);
-  append_be(bytes, static_cast<std::uint32_t>(aborted.size()));
-  for (auto number : aborted)
-    append_be(bytes, number);
-  bytes += with_length(c.record);
-  bytes += with_length(c.members);
-  return bytes;
-}
-
-std::pair<checkpoint_record, std::set<std::uint64_t>> decode_checkpoint(std::string_view bytes) {
-  checkpoint_record c;
-  std::set<std::uint64_t> aborted;
-  c.number = read_be<std::uint64_t>(bytes);
-  c.index = read_be<std::uint64_t>(bytes.substr(8));
-  c.term = read_be<std::uint64_t>(bytes.substr(16));
-  auto count = read_be<std::uint32_t>(bytes.substr(24));
-  auto rest = bytes.substr(28);
-  for (; count > 0; --count, rest.remove_prefix(8))
-    aborted.insert(read_be<std::uint64_t>(rest));
-  auto take = [&] {
-    auto length = read_be<std::uint32_t>(rest);
-    std::string text{rest.substr(4, length)};
-    rest.remove_prefix(4 + length);
-    return text;
-  };
-  c.record = take();
-  c.members = take();
-  return {std::move(c), std::move(aborted)};
-}
-
-} // namespace
 
 rocks_store::rocks_store(const rocks_settings& settings) : settings_{settings} {
   std::error_code failed;
@@ -137,28 +33,34 @@ rocks_store::~rocks_store() {
     db_->DestroyColumnFamilyHandle(family);
 }
 
+// ---- the log's path ----------------------------------------------------------------------------------------------------
+
 void rocks_store::write(const std::vector<log_batch>& batches) {
+  lower_marks(batches);
   rocksdb::WriteBatch all;
+  changed_versions changed;
   for (const auto& b : batches)
-    add(all, b);
+    add(all, b, changed);
   rocksdb::WriteOptions synced;
   synced.sync = true;
   must(db_->Write(synced, &all), "writing the log", settings_.folder);
   ++syncs_;
   batches_ += batches.size();
   log_bytes_ += all.GetDataSize();
-  for (const auto& b : batches) {
-    if (!b.append.empty())
-      mark_->set(b.partition, b.append.back().index);
-    else if (b.truncate_from)
-      mark_->set(b.partition, std::min(mark_->of(b.partition), *b.truncate_from - 1));
-  }
-  mark_->save();
+  for (const auto& b : batches)
+    take_over(b);
+  raise_marks(batches);
 }
 
-void rocks_store::add(rocksdb::WriteBatch& out, const log_batch& b) {
+void rocks_store::add(rocksdb::WriteBatch& out, const log_batch& b, changed_versions& changed) {
+  auto versions = [&]() -> piece_versions& {
+    auto at = changed.find(b.partition);
+    return at != changed.end() ? at->second : changed.emplace(b.partition, versions_of(b.partition)).first->second;
+  };
   if (b.vote)
     out.Put(meta_, meta_key('V', b.partition), encode_vote(*b.vote));
+  if (b.install)
+    add_install(out, b, versions());
   if (b.truncate_from)
     out.DeleteRange(log_, index_key(b.partition, *b.truncate_from), index_key(b.partition, ~log_index{0}));
   for (const auto& e : b.append) {
@@ -172,44 +74,89 @@ void rocks_store::add(rocksdb::WriteBatch& out, const log_batch& b) {
   if (b.drop_below)
     out.DeleteRange(log_, index_key(b.partition, 0), index_key(b.partition, *b.drop_below));
   if (b.checkpoint_attempt) {
+    versions(); // what earlier processes began is known before this one begins something
     std::string attempt;
     append_be(attempt, *b.checkpoint_attempt);
     out.Put(meta_, meta_key('A', b.partition), attempt);
   }
   if (b.checkpoint)
-    add_checkpoint(out, b);
+    add_checkpoint(out, b, versions());
 }
 
-void rocks_store::add_checkpoint(rocksdb::WriteBatch& out, const log_batch& b) {
+void rocks_store::add_install(rocksdb::WriteBatch& out, const log_batch& b, piece_versions& versions) {
+  const auto& c = b.install->checkpoint;
+  SLUICE_ASSERT(c.number > versions.in_force && !versions.dead(c.number),
+                "storage: image " + std::to_string(c.number) + " of partition " + std::to_string(b.partition.value) +
+                    " comes after " + std::to_string(versions.in_force) + " or was given up");
+  versions.install(c.number);
+  out.DeleteRange(log_, index_key(b.partition, 0), index_key(b.partition, ~log_index{0}));
+  // Facts of entries behind the image can only be of a history that did not happen.
+  out.DeleteRange(feed_, index_key(b.partition, c.index + 1), index_key(b.partition, ~log_index{0}));
+  out.Put(meta_, meta_key('D', b.partition), "");
+  out.Put(meta_, meta_key('C', b.partition), encode_checkpoint(c, versions.aborted, versions.base));
+  std::lock_guard lock{replicas_lock_};
+  note_left_behind(b.partition);
+}
+
+void rocks_store::add_checkpoint(rocksdb::WriteBatch& out, const log_batch& b, piece_versions& versions) {
+  auto number = b.checkpoint->number;
+  SLUICE_ASSERT(number > versions.in_force && !versions.dead(number),
+                "storage: checkpoint " + std::to_string(number) + " of partition " +
+                    std::to_string(b.partition.value) + " comes after " + std::to_string(versions.in_force) +
+                    " or was given up");
   for (auto event : b.forgotten)
     out.DeleteRange(state_, group_prefix(b.partition, event.value), group_prefix(b.partition, event.value + 1ull));
-  std::lock_guard lock{versions_lock_};
-  auto& known = versions_[b.partition];
-  for (auto number = known.in_force + 1; number < b.checkpoint->number; ++number)
-    known.aborted.insert(number);
-  known.in_force = b.checkpoint->number;
-  out.Put(meta_, meta_key('C', b.partition), encode_checkpoint(*b.checkpoint, known.aborted));
+  if (versions.commit(number)) {
+    out.Put(meta_, meta_key('D', b.partition), "");
+    std::lock_guard lock{replicas_lock_};
+    note_left_behind(b.partition);
+  }
+  out.Put(meta_, meta_key('C', b.partition), encode_checkpoint(*b.checkpoint, versions.aborted, versions.base));
+}
+
+/// What was written is durable: it counts from now on.
+void rocks_store::take_over(const log_batch& b) {
+  if (!b.install && !b.checkpoint)
+    return;
+  std::lock_guard lock{replicas_lock_};
+  auto& r = known(b.partition);
+  if (b.install) {
+    r.versions.install(b.install->checkpoint.number);
+    note_left_behind(b.partition); // again: a sweep that began since then went by what was in force before
+  }
+  if (b.checkpoint)
+    r.versions.commit(b.checkpoint->number);
+}
+
+/// Before the write: a process that ends between write and mark must not find its log shorter than the mark.
+void rocks_store::lower_marks(const std::vector<log_batch>& batches) {
+  bool lowered = false;
+  for (const auto& b : batches) {
+    auto mark = mark_->of(b.partition);
+    if (b.truncate_from)
+      mark = std::min(mark, *b.truncate_from - 1);
+    if (b.install)
+      mark = std::min(mark, b.install->checkpoint.index);
+    lowered = mark < mark_->of(b.partition) || lowered;
+    mark_->set(b.partition, mark);
+  }
+  if (lowered)
+    mark_->save_synced();
+}
+
+void rocks_store::raise_marks(const std::vector<log_batch>& batches) {
+  for (const auto& b : batches)
+    if (!b.append.empty())
+      mark_->set(b.partition, b.append.back().index);
+    else if (b.install)
+      mark_->set(b.partition, b.install->checkpoint.index);
+    else if (b.truncate_from)
+      mark_->set(b.partition, std::min(mark_->of(b.partition), *b.truncate_from - 1));
+  mark_->save();
 }
 
 void rocks_store::append_feed(partition_id partition, log_index index, std::string_view record) {
-  rocksdb::WriteOptions unlogged;
-  unlogged.disableWAL = true;
-  must(db_->Put(unlogged, feed_, index_key(partition, index), slice(record)), "writing the feed", settings_.folder);
-}
-
-void rocks_store::put_pieces(partition_id partition, std::uint64_t checkpoint, const std::vector<piece_write>& pieces) {
-  rocksdb::WriteBatch all;
-  for (const auto& p : pieces) {
-    auto key = piece_key(entity_prefix(partition, p.of), p.number, checkpoint);
-    rocksdb::Slice key_parts[] = {slice(key)};
-    char flag = p.bytes ? 1 : 0;
-    rocksdb::Slice value_parts[] = {rocksdb::Slice(&flag, 1), p.bytes ? slice(*p.bytes) : rocksdb::Slice()};
-    all.Put(state_, rocksdb::SliceParts(key_parts, 1), rocksdb::SliceParts(value_parts, 2));
-  }
-  piece_bytes_ += all.GetDataSize();
-  rocksdb::WriteOptions unlogged;
-  unlogged.disableWAL = true;
-  must(db_->Write(unlogged, &all), "writing a checkpoint", settings_.folder);
+  must(db_->Put(unlogged(), feed_, index_key(partition, index), slice(record)), "writing the feed", settings_.folder);
 }
 
 void rocks_store::flush() {
@@ -220,57 +167,28 @@ void rocks_store::flush() {
   must(db_->Flush(wait, feed_), "flushing the feed", settings_.folder);
 }
 
-void rocks_store::clean(partition_id partition, const std::vector<std::pair<entity_ref, std::uint32_t>>& pieces) {
-  auto known = versions_of(partition);
-  rocksdb::WriteBatch all;
-  rocksdb::ReadOptions read;
-  read.prefix_same_as_start = true;
-  std::unique_ptr<rocksdb::Iterator> at{db_->NewIterator(read, state_)};
-  for (const auto& [of, number] : pieces) {
-    auto prefix = entity_prefix(partition, of);
-    bool newest_seen = false;
-    for (at->Seek(piece_key(prefix, number, known.in_force)); at->Valid(); at->Next()) {
-      auto key = view(at->key());
-      if (!key.starts_with(prefix) || key.size() != prefix.size() + version_suffix || piece_of(key) != number)
-        break;
-      bool gone = !at->value().empty() && at->value()[0] == 0;
-      bool newest = !newest_seen && known.visible(checkpoint_of(key));
-      newest_seen = newest_seen || newest;
-      if (!newest || gone)
-        all.Delete(state_, at->key());
-    }
-    must(at->status(), "cleaning up checkpoints", settings_.folder);
-  }
-  if (all.Count() == 0)
-    return;
-  rocksdb::WriteOptions unlogged;
-  unlogged.disableWAL = true;
-  must(db_->Write(unlogged, &all), "cleaning up checkpoints", settings_.folder);
+// ---- recovery and reading ----------------------------------------------------------------------------------------------
+
+std::optional<std::string> rocks_store::get_meta(char what, partition_id partition) {
+  std::string value;
+  auto status = db_->Get({}, meta_, meta_key(what, partition), &value);
+  if (status.IsNotFound())
+    return std::nullopt;
+  must(status, "reading", settings_.folder);
+  return value;
 }
 
 recovered rocks_store::recover(partition_id partition) {
   recovered found;
-  auto get = [&](char what) -> std::optional<std::string> {
-    std::string value;
-    auto status = db_->Get({}, meta_, meta_key(what, partition), &value);
-    if (status.IsNotFound())
-      return std::nullopt;
-    must(status, "reading", settings_.folder);
-    return value;
-  };
-  if (auto vote = get('V'))
-    found.vote = vote_record{read_be<std::uint64_t>(*vote), {read_be<std::uint32_t>(std::string_view{*vote}.substr(8))}};
-  if (auto attempt = get('A'))
+  if (auto vote = get_meta('V', partition))
+    found.vote = decode_vote(*vote);
+  if (auto attempt = get_meta('A', partition))
     found.attempts = read_be<std::uint64_t>(*attempt);
-  versions known;
-  if (auto bytes = get('C')) {
-    auto [checkpoint, aborted] = decode_checkpoint(*bytes);
-    known = {checkpoint.number, std::move(aborted)};
-    found.checkpoint = std::move(checkpoint);
-  }
+  if (auto bytes = get_meta('C', partition))
+    found.checkpoint = decode_checkpoint(*bytes).checkpoint;
   {
-    std::lock_guard lock{versions_lock_};
-    versions_[partition] = std::move(known);
+    std::lock_guard lock{replicas_lock_};
+    known(partition);
   }
   recover_log(partition, found);
   return found;
@@ -298,30 +216,6 @@ void rocks_store::recover_log(partition_id partition, recovered& found) {
   if (last < mark_->of(partition))
     found.damage = "the log of partition " + std::to_string(partition.value) + " ends at index " +
                    std::to_string(last) + ", but was durable up to " + std::to_string(mark_->of(partition));
-}
-
-loaded_pieces rocks_store::load(partition_id partition, const entity_ref& of) {
-  auto known = versions_of(partition);
-  auto prefix = entity_prefix(partition, of);
-  loaded_pieces pieces;
-  rocksdb::ReadOptions read;
-  read.prefix_same_as_start = true;
-  std::unique_ptr<rocksdb::Iterator> at{db_->NewIterator(read, state_)};
-  std::optional<std::uint32_t> done; // the piece whose visible version was seen
-  for (at->Seek(prefix); at->Valid() && view(at->key()).starts_with(prefix); at->Next()) {
-    auto key = view(at->key());
-    if (key.size() != prefix.size() + version_suffix)
-      continue;
-    auto number = piece_of(key);
-    if (done == number || !known.visible(checkpoint_of(key)))
-      continue;
-    done = number;
-    auto value = view(at->value());
-    if (!value.empty() && value[0] != 0)
-      pieces.emplace_back(number, std::string{value.substr(1)});
-  }
-  must(at->status(), "reading a checkpoint", settings_.folder);
-  return pieces;
 }
 
 std::vector<stored_entry> rocks_store::read_log(partition_id partition, log_index first, log_index last,
@@ -380,12 +274,6 @@ void rocks_store::put_fact(std::string_view name, std::string_view value) {
 
 log_store::figures rocks_store::count() const {
   return {syncs_, batches_, log_bytes_, piece_bytes_};
-}
-
-rocks_store::versions rocks_store::versions_of(partition_id partition) const {
-  std::lock_guard lock{versions_lock_};
-  auto known = versions_.find(partition);
-  return known == versions_.end() ? versions{} : known->second;
 }
 
 } // namespace sluice::storage

@@ -179,10 +179,10 @@ private:
     c.place = [](event_number) { return partition_id{0}; };
     c.pulse = codec::encode(domain::message{domain::pulse{}});
     c.entities = limits_;
-    actors::partition_services services{store_.get(), log_.get(), checkpoints_.get(), routes_.get(), this, this,
+    actors::partition_services services{store_.get(), log_.get(), checkpoints_.get(), routes_.get(), this, this, nullptr,
                                         [this] { return now_; }, {}};
     partition_ = caf::actor_cast<actors::partition_actor>(
-        caf_->spawn<actors::partition_host>(c, actors::start_from(store_->recover({0}), node_id{1}), services));
+        caf_->spawn<actors::partition_host>(c, actors::start_from(store_->recover({0}), {{node_id{1}}, {}}, true), services));
     routes_->attach({0}, partition_);
     until([this] {
       bool leads = status_now_.leading;

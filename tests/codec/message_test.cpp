@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <random>
 
 using namespace sluice;
@@ -16,6 +17,10 @@ Id filled(std::uint8_t from) {
   for (auto& b : id.bytes)
     b = from++;
   return id;
+}
+
+node_entry a_node() {
+  return {{3}, "a", "10.0.0.1:7070", "10.0.0.1:8080", 1ull << 63, 2, node_role::bridge, node_state::draining, "1.2", 4};
 }
 
 std::vector<message> one_of_each() {
@@ -33,9 +38,9 @@ std::vector<message> one_of_each() {
   admission_patch patch;
   patch.batch_ms = 0;
   return {pulse{},
-          define_event{d, 7, "root"},
-          control_event{event_action::say, "hello", true, "root"},
-          set_admission{patch, "root"},
+          define_event{d, 7, "root", "r1"},
+          control_event{event_action::say, "hello", true, "root", "r2"},
+          set_admission{patch, "root", "r3"},
           join{"김"},
           leave{"a", {7}},
           claim_turn{"a", {7}, admission},
@@ -52,11 +57,18 @@ std::vector<message> one_of_each() {
           ask_reservation{reservation},
           ask_reservations{},
           found_cluster{"c", std::string("\0\xff", 2), "h"},
-          register_event{"demo"},
+          register_event{"demo", "r4"},
           event_summary{{1}, "demo", "Demo", "Hall", wall_time_from_ms(1), "UTC", true},
-          add_key{"n", "h", key_role::operator_},
-          remove_key{"n"},
-          sold_count{{1}, 2, "2027-01-01", 3, wall_time_from_ms(4)}};
+          add_key{"n", "h", key_role::operator_, "r5"},
+          remove_key{"n", "r6"},
+          sold_count{{1}, 2, "2027-01-01", 3, wall_time_from_ms(4)},
+          found_cluster{"c", "keys", "h", a_node()},
+          add_join_token{"h", wall_time_from_ms(5), "a", "root"},
+          join_cluster{"h", "b", "10.0.0.2:7070", "10.0.0.2:8080", ~0ull, node_role::bridge, "1.2", 3},
+          announce_node{{2}, "b", "10.0.0.2:7070", "10.0.0.2:8080", 7, node_role::member, "1.2", 3},
+          change_node{"b", node_state::draining, "root"},
+          set_replication{5, "root"},
+          activate_feature{4, "root"}};
 }
 
 } // namespace
@@ -69,6 +81,50 @@ TEST_CASE("codec: every message that crosses a log comes back as it was", "[code
     CHECK(back->index() == m.index());
     CHECK(codec::encode(*back) == bytes);
     CHECK(codec::describe_message(bytes).size() > 2);
+  }
+}
+
+TEST_CASE("codec: an operator's request keeps its id", "[codec]") {
+  std::vector<std::string> ids;
+  for (const auto& m : one_of_each())
+    std::visit(
+        [&](const auto& body) {
+          if constexpr (requires { body.request_id; })
+            ids.push_back(body.request_id);
+        },
+        *codec::decode_message(codec::encode(m)));
+  for (const char* id : {"r1", "r2", "r3", "r4", "r5", "r6"})
+    CHECK(std::count(ids.begin(), ids.end(), id) == 1);
+}
+
+TEST_CASE("codec: of the commands about nodes no field is lost", "[codec]") {
+  auto back = [](const message& m) { return *codec::decode_message(codec::encode(m)); };
+  CHECK(std::get<found_cluster>(back(found_cluster{"c", "keys", "h", a_node()})).first == a_node());
+  CHECK_FALSE(std::get<found_cluster>(back(found_cluster{"c", "keys", "h"})).first);
+  auto token = std::get<add_join_token>(back(add_join_token{"h", wall_time_from_ms(5), "a", "root"}));
+  CHECK(token.expires == wall_time_from_ms(5));
+  CHECK(token.replaces == "a");
+  auto joining = std::get<join_cluster>(back(join_cluster{"h", "b", "p:1", "w:2", ~0ull, node_role::bridge, "1.2", 3}));
+  CHECK(joining.token_hash == "h");
+  CHECK(joining.name == "b");
+  CHECK(joining.peer_address == "p:1");
+  CHECK(joining.http_address == "w:2");
+  CHECK(joining.disk == ~0ull);
+  CHECK(joining.role == node_role::bridge);
+  CHECK(joining.version == "1.2");
+  CHECK(joining.feature_level == 3);
+  CHECK(std::get<announce_node>(back(announce_node{{2}, "b", "p:1", "w:2", 7, node_role::member, "", 0})).id == node_id{2});
+  CHECK(std::get<change_node>(back(change_node{"b", node_state::removed, "root"})).state == node_state::removed);
+  CHECK(std::get<set_replication>(back(set_replication{5, "root"})).factor == 5);
+  CHECK(std::get<activate_feature>(back(activate_feature{4, "root"})).level == 4);
+  SECTION("and none of a later version is guessed at") {
+    auto unknown = a_node();
+    unknown.state = static_cast<node_state>(4);
+    CHECK_FALSE(codec::decode_message(codec::encode(message{found_cluster{"c", "keys", "h", unknown}})));
+    CHECK_FALSE(codec::decode_message(codec::encode(message{change_node{"b", unknown.state, "root"}})));
+    join_cluster other;
+    other.role = static_cast<node_role>(3);
+    CHECK_FALSE(codec::decode_message(codec::encode(message{other})));
   }
 }
 

@@ -1,7 +1,9 @@
 #include "codec/area.hpp"
+#include "codec/catalogue.hpp"
 #include "codec/event.hpp"
 #include "codec/seat_block.hpp"
 #include "codec/session.hpp"
+#include "sluice/catalogue.pb.h"
 #include "support/group.hpp"
 
 #include <map>
@@ -57,13 +59,17 @@ TEST_CASE("codec: an event comes back from a checkpoint of many small steps", "[
     if (i % 1'000 == 0)
       c.take(g.the_event());
   }
-  g.get<done>(ref, control_event{event_action::say, "soon", false, ""});
+  g.get<done>(ref, control_event{event_action::say, "soon", false, "", "r1"});
+  admission_patch wrong;
+  wrong.batch_ms = 0;
+  g.refused(ref, set_admission{wrong, "", "r2"});
   c.take(g.the_event());
   auto loaded = codec::load(ref, c.pieces(), static_cast<const domain::event*>(nullptr));
   CHECK(loaded.room().count() == g.the_event().room().count());
   CHECK(loaded.room().visits() == g.the_event().room().visits());
   CHECK(*loaded.head().placed == *g.the_event().head().placed);
   CHECK(loaded.head().text == "soon");
+  CHECK(loaded.head().requests == g.the_event().head().requests);
   CHECK(loaded.head().stock == g.the_event().head().stock);
   REQUIRE(loaded.room().book().last() == g.the_event().room().book().last());
   for (std::uint32_t t = 1; t <= 9'000; ++t)
@@ -79,6 +85,8 @@ TEST_CASE("codec: blocks, areas and sessions come back as they were", "[codec]")
   g.hold("alice", id, 1, {group::seats(1, {0, 1}), group::places(3, 2)});
   g.hold("alice", id, 2, {group::seats(2, {4})});
   g.hold("alice", id, 3, {group::seats(1, {5})});
+  g.hold("alice", id, 4, {group::seats(1, {6})});
+  g.get<done>(entity_ref::of_session(group::number, "alice"), release_hold{id, group::hold_named(4)});
   g.pay("alice", id, 1, 1);
   g.pay("alice", id, 2, 2, payment_method::free);
   g.settle("alice", charge_step::authorise, charge_outcome::done);
@@ -88,6 +96,7 @@ TEST_CASE("codec: blocks, areas and sessions come back as they were", "[codec]")
   auto session_pieces = all_of(g.of("alice"));
   auto session = codec::load(alice, session_pieces, static_cast<const domain::session*>(nullptr));
   CHECK(session.state() == g.of("alice").state());
+  CHECK(session.state().released.size() == 1);
 
   for (std::uint32_t n : {1u, 2u}) {
     auto ref = entity_ref::of_seat_block(group::number, {n});
@@ -105,4 +114,44 @@ TEST_CASE("codec: a session that holds nothing leaves no record", "[codec]") {
   auto pieces = codec::save_changed(s);
   REQUIRE(pieces.size() == 1);
   CHECK_FALSE(pieces[0].bytes);
+}
+
+TEST_CASE("codec: the catalogue comes back as it was, nodes and join tokens included", "[codec]") {
+  auto told = [](catalogue& machine, const message& what) {
+    effects out;
+    machine.apply({{{}, wall_time_from_ms(1'000)}, 1}, what, out);
+    machine.finish({}, out);
+  };
+  catalogue machine;
+  node_entry first;
+  first.id = {1};
+  first.name = "a";
+  first.disk = 1ull << 63;
+  first.feature_level = 2;
+  told(machine, found_cluster{"c", "keys", "hash", first});
+  told(machine, add_join_token{"spent", wall_time_from_ms(5'000), "", "root"});
+  told(machine, join_cluster{"spent", "b", "p:1", "w:1", 22, node_role::member, "1.0", 3});
+  told(machine, add_join_token{"open", wall_time_from_ms(6'000), "b", "root"});
+  told(machine, change_node{"b", node_state::draining, "root"});
+  told(machine, activate_feature{2, "root"});
+  told(machine, register_event{"demo"});
+  REQUIRE(machine.state().nodes.size() == 2);
+  REQUIRE(machine.state().join_tokens.at("spent").spent);
+  auto ref = entity_ref::of_catalogue();
+  const catalogue* none = nullptr;
+  CHECK(codec::load(ref, all_of(machine), none).state() == machine.state());
+  CHECK(codec::describe(machine).find("open") == std::string::npos); // no hash of a token is shown to people
+}
+
+TEST_CASE("codec: a catalogue of before nodes were listed still loads", "[codec]") {
+  proto::CatalogueRecord old;
+  old.set_founded(true);
+  old.set_cluster_id("c");
+  old.set_epoch(1);
+  old.set_last_event(4);
+  const catalogue* none = nullptr;
+  auto machine = codec::load(entity_ref::of_catalogue(), {{0, old.SerializeAsString()}}, none);
+  CHECK(machine.state().last_event == 4);
+  CHECK(machine.state().nodes.empty());
+  CHECK(machine.state().replication == 1);
 }

@@ -9,9 +9,10 @@ void answer_checker::fail(const std::string& what) {
 }
 
 void answer_checker::answered(const entry_stamp& at, const entity_ref& to, const domain::message& m,
-                              const domain::reply& r) {
+                              const domain::reply& r, bool is_current) {
   at_ = at;
   to_ = &to;
+  is_current_ = is_current;
   if (std::holds_alternative<domain::refusal>(r))
     ++run_.counts[deed::refused];
   std::visit(
@@ -23,9 +24,9 @@ void answer_checker::answered(const entry_stamp& at, const entity_ref& to, const
 }
 
 void answer_checker::told(const entry_stamp& at, const entity_ref& to, const domain::message& m,
-                          const domain::reply& r) {
+                          const domain::reply& r, bool is_current) {
   ++run_.counts[deed::asked];
-  answered(at, to, m, r);
+  answered(at, to, m, r, is_current);
 }
 
 void answer_checker::on(const domain::join& m, const domain::ticket_reply& r) {
@@ -47,6 +48,7 @@ answer_checker::remembered* answer_checker::key(const domain::idempotency& once)
   auto [known, is_new] = keys_.try_emplace({to_->event, to_->user, once.key});
   if (is_new)
     known->second.request = once.request;
+  known->second.since = is_new ? at_.index : std::min(known->second.since, at_.index);
   if (known->second.request == once.request)
     return &known->second;
   fail("key " + once.key + " was answered for two different requests");
@@ -78,7 +80,7 @@ void answer_checker::on(const domain::extend_hold& m, const domain::hold_reply& 
   ++run_.counts[deed::extended];
   // It may have ended in this very entry, after it was extended.
   bool may_be_gone = asked_.released(m.hold, to_->user) || lines_.visit_changed(to_->event, to_->user, at_.index);
-  if (!may_be_gone && !stock_.stage_of(m.hold))
+  if (is_current_ && !may_be_gone && !stock_.stage_of(m.hold))
     return fail("hold " + to_text(m.hold) + " was extended, but is gone");
   auto& ends = extended_to_[m.hold];
   ends.insert(r.expires);
@@ -121,6 +123,8 @@ void answer_checker::on(const domain::cancel_reservation& m, const domain::reser
 }
 
 void answer_checker::on(const domain::ask_ticket& m, const domain::ticket_reply& r) {
+  if (!is_current_)
+    return;
   const auto* t = lines_.find(to_->event, m.ticket);
   if (t == nullptr || t->user != m.user || t->state != r.state)
     fail("ticket " + std::to_string(m.ticket.value) + " reads as " + std::string{word_of(r.state)} +
@@ -128,12 +132,16 @@ void answer_checker::on(const domain::ask_ticket& m, const domain::ticket_reply&
 }
 
 void answer_checker::on(const domain::ask_hold& m, const domain::hold_reply& r) {
+  if (!is_current_)
+    return;
   const auto* asked = asked_.hold(m.hold);
   if (r.hold != m.hold || asked == nullptr || asked->user != to_->user || stock_.stage_of(m.hold) != hold_stage::held)
     fail("hold " + to_text(m.hold) + " reads as held, the facts say otherwise");
 }
 
 void answer_checker::on(const domain::ask_hold& m, const domain::refusal&) {
+  if (!is_current_)
+    return;
   const auto* asked = asked_.hold(m.hold);
   bool is_own = asked != nullptr && asked->user == to_->user && !lines_.removed(to_->event);
   if (is_own && stock_.stage_of(m.hold) == hold_stage::held)
@@ -141,6 +149,8 @@ void answer_checker::on(const domain::ask_hold& m, const domain::refusal&) {
 }
 
 void answer_checker::on(const domain::ask_reservations&, const domain::reservations_reply& r) {
+  if (!is_current_)
+    return;
   auto own = money_.count_of(to_->event, to_->user);
   if (r.reservations.size() != own)
     fail("the session lists " + std::to_string(r.reservations.size()) + " reservations, there are " +
@@ -148,6 +158,8 @@ void answer_checker::on(const domain::ask_reservations&, const domain::reservati
 }
 
 void answer_checker::on(const domain::ask_reservation& m, const domain::reservation_reply& r) {
+  if (!is_current_)
+    return;
   const auto* b = money_.find(m.reservation);
   if (b == nullptr || b->user != to_->user || b->state != r.state || b->amount != r.amount)
     fail("reservation " + to_text(m.reservation) + " reads as " + std::string{domain::word_of(r.state)} +
@@ -155,13 +167,15 @@ void answer_checker::on(const domain::ask_reservation& m, const domain::reservat
 }
 
 void answer_checker::on(const domain::ask_reservation& m, const domain::refusal&) {
+  if (!is_current_)
+    return;
   const auto* b = money_.find(m.reservation);
   if (b != nullptr && b->user == to_->user && !lines_.removed(b->event))
     fail("reservation " + to_text(m.reservation) + " is unknown to its own session");
 }
 
 void answer_checker::on(const domain::request_hold& m, const domain::refusal& r) {
-  if (r.why == errc::seat_not_available && !lines_.removed(to_->event))
+  if (is_current_ && r.why == errc::seat_not_available && !lines_.removed(to_->event))
     stock_.refused_for(at_, to_->event, r.seats);
   check_refusal(m.once, r);
 }
@@ -172,7 +186,7 @@ void answer_checker::on(const domain::pay_hold& m, const domain::refusal& r) {
 
 void answer_checker::check_refusal(const domain::idempotency& once, const domain::refusal& r) {
   auto known = keys_.find({to_->event, to_->user, once.key});
-  bool is_known = known != keys_.end();
+  bool is_known = known != keys_.end() && known->second.since <= at_.index;
   if (is_known && known->second.request == once.request && !lines_.removed(to_->event))
     fail("key " + once.key + " was answered with success before, now with " + std::string{code_of(r.why)});
   if (is_known && known->second.request != once.request && r.why != errc::idempotency_key_reused &&

@@ -20,10 +20,13 @@ public:
   answer_checker(scene& run, const history& asked, const line_checker& lines, stock_checker& stock, money_checker& money)
       : run_{run}, asked_{asked}, lines_{lines}, stock_{stock}, money_{money} {}
 
-  /// The node answers, whether or not that reaches anybody. Facts of the entry were told before.
-  void answered(const entry_stamp& at, const entity_ref& to, const domain::message& m, const domain::reply& r);
+  /// A leader answers, whether or not that reaches anybody. Facts of the entry were told before; those of later ones as
+  /// well unless `is_current`: then what changes with time is not compared.
+  void answered(const entry_stamp& at, const entity_ref& to, const domain::message& m, const domain::reply& r,
+                bool is_current);
   /// A query was answered as of the last entry.
-  void told(const entry_stamp& at, const entity_ref& to, const domain::message& m, const domain::reply& r);
+  void told(const entry_stamp& at, const entity_ref& to, const domain::message& m, const domain::reply& r,
+            bool is_current);
 
 private:
   void on(const domain::join& m, const domain::ticket_reply& r);
@@ -49,6 +52,7 @@ private:
     domain::fingerprint request{};
     std::optional<domain::hold_reply> hold;
     std::optional<domain::reservation_reply> reservation;
+    log_index since = 0; // of the first answer
   };
 
   /// The key's record; null if it answers another request than it did first.
@@ -61,6 +65,7 @@ private:
   money_checker& money_;
   entry_stamp at_;
   const entity_ref* to_ = nullptr;
+  bool is_current_ = true;
   std::map<std::tuple<event_number, std::string, std::string>, remembered> keys_;
   std::map<std::pair<event_number, ticket_number>, domain::visit_reply> visits_;
   std::map<hold_id, std::set<wall_time>> extended_to_;

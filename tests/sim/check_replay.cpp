@@ -8,14 +8,16 @@ void replay_checker::fail(partition_id partition, log_index index, const std::st
   run_.fail("replay", "partition " + std::to_string(partition.value) + " index " + std::to_string(index) + ": " + what);
 }
 
-void replay_checker::wrote(partition_id partition, const raft::write& w) {
-  auto& log = stories_[partition].log;
-  if (w.truncate_from)
-    log.erase(log.lower_bound(*w.truncate_from), log.end());
-  for (const auto& e : w.append) {
-    log.erase(log.lower_bound(e.index), log.end());
-    log.emplace(e.index, e);
-  }
+void replay_checker::executed(partition_id partition, const raft::entry& e) {
+  auto [known, is_new] = stories_[partition].log.emplace(e.index, e);
+  const auto& first = known->second;
+  if (is_new || first.payload == e.payload)
+    return;
+  bool is_same = first.term == e.term && first.kind == e.kind &&
+                 (e.kind != raft::entry_kind::commands || *first.payload == *e.payload);
+  if (!is_same)
+    fail(partition, e.index, "two different entries were executed: of term " + std::to_string(first.term) + " and of term " +
+                                 std::to_string(e.term));
 }
 
 void replay_checker::promised(partition_id partition, log_index index) {
@@ -24,23 +26,35 @@ void replay_checker::promised(partition_id partition, log_index index) {
 }
 
 void replay_checker::recovered(partition_id partition, const storage::recovered& found) {
-  auto& s = stories_[partition];
+  const auto& s = stories_[partition];
   auto last = found.checkpoint ? found.checkpoint->index : 0;
-  for (const auto& e : found.log) {
-    auto known = s.log.find(e.index);
-    bool is_same = known != s.log.end() && known->second.term == e.term &&
-                   (known->second.kind != raft::entry_kind::commands || *known->second.payload == *e.payload);
-    if (!is_same)
-      return fail(partition, e.index, "the disk holds another entry than was written");
-    last = e.index;
-  }
+  if (!found.log.empty())
+    last = found.log.back().index;
   if (found.damage)
     return fail(partition, last, "the log is damaged: " + *found.damage);
-  if (last < s.promised)
+  if (run_.settings.replicas == 1 && run_.settings.nodes == 1 && last < s.promised)
     return run_.fail("durability", "partition " + std::to_string(partition.value) + ": the log ends at index " +
                                        std::to_string(last) + ", but index " + std::to_string(s.promised) +
                                        " was answered for");
-  s.log.erase(s.log.upper_bound(last), s.log.end());
+}
+
+void replay_checker::at_the_end(partition_id partition, node_id node, log_index applied, storage::log_store& disk) {
+  const auto& s = stories_[partition];
+  auto where = "partition " + std::to_string(partition.value) + " at node " + std::to_string(node.value);
+  if (applied < s.promised)
+    run_.fail("durability", where + " ends at index " + std::to_string(applied) + ", but index " +
+                                std::to_string(s.promised) + " was answered for");
+  auto found = disk.recover(partition);
+  auto flushed = found.checkpoint ? found.checkpoint->index : 0;
+  std::map<log_index, std::uint64_t> stored;
+  disk.scan_feed(partition, 0, [&](log_index index, std::string_view record) {
+    stored[index] = hash_of(record);
+    return index < flushed;
+  });
+  for (const auto& [index, hash] : s.feed)
+    if (index <= flushed && (!stored.contains(index) || stored.at(index) != hash))
+      return run_.fail("feed", where + ": the facts of index " + std::to_string(index) +
+                                   (stored.contains(index) ? " are others" : " are missing"));
 }
 
 bool replay_checker::told(partition_id partition, log_index index, std::string_view record) {
@@ -103,7 +117,7 @@ std::vector<raft::entry> replay_checker::log(partition_id partition) const {
   return entries;
 }
 
-log_index replay_checker::executed(partition_id partition) const {
+log_index replay_checker::executed_to(partition_id partition) const {
   auto known = stories_.find(partition);
   return known == stories_.end() ? 0 : known->second.reached;
 }

@@ -1,5 +1,5 @@
 // One log, one history: whatever is executed again, after a crash or by another replica, must come out the same. And what
-// left the node must be on its disk.
+// left a leader must be in it for ever.
 #pragma once
 
 #include "check_line.hpp"
@@ -20,12 +20,14 @@ class replay_checker {
 public:
   explicit replay_checker(scene& run) : run_{run} {}
 
-  /// An entry went to the disk; a later one at its place replaces it.
-  void wrote(partition_id partition, const raft::write& w);
-  /// Something that depends on the entries up to `index` left the node.
+  /// A replica executed this entry: nobody may ever execute another one at its place.
+  void executed(partition_id partition, const raft::entry& e);
+  /// Something that depends on the entries up to `index` left a leader.
   void promised(partition_id partition, log_index index);
-  /// What a restart found must hold all that was promised.
+  /// What a restart found; where there is only one replica, it must hold all that was promised.
   void recovered(partition_id partition, const storage::recovered& found);
+  /// A replica is what it will be at the end: all that was promised, and the facts of all entries up to its checkpoint.
+  void at_the_end(partition_id partition, node_id node, log_index applied, storage::log_store& disk);
   /// The facts of an entry; true when they are told for the first time.
   bool told(partition_id partition, log_index index, std::string_view record);
   /// The two times an entry carries.
@@ -35,7 +37,7 @@ public:
 
   /// The log as executed so far, from the beginning.
   std::vector<raft::entry> log(partition_id partition) const;
-  log_index executed(partition_id partition) const;
+  log_index executed_to(partition_id partition) const;
 
 private:
   struct point {

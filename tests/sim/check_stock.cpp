@@ -49,9 +49,11 @@ void stock_checker::take(const entry_stamp& at, event_number event, stock& s, co
     return fail(at, event, "hold " + to_text(f.hold) + " was made, but nobody asked for it");
   check_sale(at, event);
   if (!s.holds.contains(f.hold)) {
-    if (!held_at_.emplace(f.hold, at.log).second)
+    auto& c = changes_[event];
+    bool was_refused = undone_.contains(f.hold) || (c.begun.contains(f.hold) && c.released.contains(f.hold));
+    if (!held_at_.insert_or_assign(f.hold, at.log).second && !was_refused)
       return fail(at, event, "hold " + to_text(f.hold) + " was made twice");
-    changes_[event].begun.insert(f.hold);
+    c.begun.insert(f.hold);
   }
   auto& b = s.blocks[f.block];
   part p;
@@ -186,6 +188,9 @@ void stock_checker::end_entry(const entry_stamp& at, event_number event) {
           ++run_.counts[deed::held_places];
     }
   }
+  for (const auto& hold : c.begun)
+    if (!s.holds.contains(hold))
+      undone_.insert(hold);
   for (const auto& hold : c.released) {
     check_release(at, event, c, hold);
     if (!c.begun.contains(hold) && !s.holds.contains(hold) &&

@@ -97,6 +97,7 @@ private:
   std::map<hold_id, log_time> promises_;
   std::map<hold_id, std::set<std::string>> extensions_answered_;
   std::map<hold_id, log_time> held_at_; // every hold there ever was
+  std::set<hold_id> undone_;            // in the entry that began them; the same request may try again
   std::map<std::pair<event_number, std::string>, std::uint64_t> taken_;
 
   std::map<event_number, changes> changes_;

@@ -10,17 +10,66 @@ namespace sluice::simulation {
 
 checkers::checkers(scene& run, const sim_provider& provider)
     : lines{run, asked}, stock{run, asked, lines}, money{run, asked, lines, stock, provider},
-      answers{run, asked, lines, stock, money}, replay{run}, run_{run} {
+      answers{run, asked, lines, stock, money}, replay{run}, cluster{run}, run_{run} {
   lines.sold_out = [this](event_number event) { return stock.sold_out(event); };
 }
 
 void checkers::feed(partition_id partition, const partition::feed_out& f) {
-  proto::FeedRecord record;
-  if (!record.ParseFromString(f.record))
-    return run_.fail("feed", "a record does not parse");
-  entry_stamp at{partition, f.index, log_time_from_ms(record.log_time_ms()), wall_time_from_ms(record.wall_time_ms())};
-  if (!replay.told(partition, f.index, f.record))
+  if (replay.told(partition, f.index, f.record))
+    positions_[partition].waiting.emplace(f.index, f.record);
+}
+
+void checkers::follow(const process& leader, partition_id partition, log_index index) {
+  auto& p = positions_[partition];
+  if (index <= p.index)
     return;
+  p.leader = leader;
+  p.index = index;
+  while (!p.waiting.empty() && p.waiting.begin()->first <= index) {
+    auto next = p.waiting.extract(p.waiting.begin());
+    tell(partition, next.key(), next.mapped());
+  }
+}
+
+bool checkers::follows(const process& leader, partition_id partition) const {
+  auto known = positions_.find(partition);
+  return known != positions_.end() && known->second.leader == leader;
+}
+
+void checkers::asked_of(const partition::origin& by, partition_id partition, const entity_ref& to,
+                        std::shared_ptr<const domain::message> m, bool) {
+  requests_[{by.node, by.incarnation, by.request}] = {to, std::move(m), positions_[partition].heard};
+}
+
+void checkers::answers_leave(const entry_stamp& at, const process& leader, const partition::origin& to,
+                             const domain::reply& r, bool is_query) {
+  replay.promised(at.partition, at.index);
+  auto known = requests_.find({to.node, to.incarnation, to.request});
+  if (known == requests_.end())
+    return run_.fail("host", "an answer to what nobody asked");
+  const auto& asked = known->second;
+  if (at.index < asked.not_before + (is_query ? 0 : 1))
+    return run_.fail("answers", to_string(asked.to) + ", " + to_string(at) + ": this answer is older than what a client knew (index " +
+                                    std::to_string(asked.not_before) + ") when it was asked for");
+  bool is_current = follows(leader, at.partition);
+  if (!is_current)
+    ++run_.counts[deed::late_answers];
+  if (is_query)
+    answers.told(at, asked.to, *asked.what, r, is_current);
+  else
+    answers.answered(at, asked.to, *asked.what, r, is_current);
+}
+
+void checkers::heard(partition_id partition, log_index index) {
+  auto& known = positions_[partition].heard;
+  known = std::max(known, index);
+}
+
+void checkers::tell(partition_id partition, log_index index, const std::string& bytes) {
+  proto::FeedRecord record;
+  if (!record.ParseFromString(bytes))
+    return run_.fail("feed", "a record does not parse");
+  entry_stamp at{partition, index, log_time_from_ms(record.log_time_ms()), wall_time_from_ms(record.wall_time_ms())};
   std::set<event_number> touched;
   for (const auto& item : record.items()) {
     tell(at, {item.event()}, item.fact());

@@ -27,6 +27,7 @@ void network::ask(entity_ref to, domain::message m, handler done) {
 
 void network::send(const exchange_pointer& x) {
   auto attempt = ++x->tries;
+  x->node = home_.some_node().id();
   const auto& plan = run_.settings;
   auto copies = run_.strikes(fault::repeated_request, plan.request_repeated) ? 2 : 1;
   for (int copy = 0; copy < copies; ++copy) {
@@ -36,7 +37,7 @@ void network::send(const exchange_pointer& x) {
     if (copy > 0 && run_.dice.coin())
       takes = run_.dice.between(0, 8 * second); // a proxy in between that tries again much later
     if (!run_.strikes(fault::lost_request, plan.request_lost))
-      run_.time.after(takes, [this, x, m, attempt] { arrive(x, m, attempt); });
+      run_.time.after(takes, [this, x, m, attempt, node = x->node] { arrive(x, m, attempt, node); });
   }
   run_.time.after(plan.client_patience, [this, x, attempt] {
     if (!x->answered && x->tries == attempt)
@@ -45,8 +46,8 @@ void network::send(const exchange_pointer& x) {
 }
 
 void network::arrive(const exchange_pointer& x, const std::shared_ptr<const domain::message>& m,
-                     std::uint32_t attempt) {
-  node_.request(x->to, m, x->is_query, [this, x, attempt](const node_answer& a) {
+                     std::uint32_t attempt, node_id node) {
+  home_.node(node).request(x->to, m, x->is_query, [this, x, attempt](const node_answer& a) {
     if (run_.strikes(fault::lost_answer, run_.settings.answer_lost))
       return;
     run_.time.after(run_.dice.between(0, run_.settings.request_time), [this, x, a, attempt] { back(x, a, attempt); });

@@ -4,7 +4,7 @@
 
 #include "checkers.hpp"
 #include "scene.hpp"
-#include "sim_node.hpp"
+#include "sim_cluster.hpp"
 
 #include <functional>
 #include <memory>
@@ -31,7 +31,7 @@ struct outcome {
 /// Owned by one run; shared by all its clients.
 class network {
 public:
-  network(scene& run, checkers& all, sim_node& node) : run_{run}, checkers_{all}, node_{node} {}
+  network(scene& run, checkers& all, sim_cluster& home) : run_{run}, checkers_{all}, home_{home} {}
 
   using handler = std::function<void(const outcome&)>;
   /// Each try makes its message anew: a bridge draws fresh ids, the keys stay.
@@ -48,18 +48,20 @@ private:
     bool is_query = false;
     std::uint32_t tries = 0;
     bool answered = false;
+    node_id node; // whose bridge is asked; another one after every failure
   };
 
   using exchange_pointer = std::shared_ptr<exchange>;
 
   void send(const exchange_pointer& x);
-  void arrive(const exchange_pointer& x, const std::shared_ptr<const domain::message>& m, std::uint32_t attempt);
+  void arrive(const exchange_pointer& x, const std::shared_ptr<const domain::message>& m, std::uint32_t attempt,
+              node_id node);
   void back(const exchange_pointer& x, const node_answer& a, std::uint32_t attempt);
   void again(const exchange_pointer& x, micros wait);
 
   scene& run_;
   checkers& checkers_;
-  sim_node& node_;
+  sim_cluster& home_;
 };
 
 } // namespace sluice::simulation

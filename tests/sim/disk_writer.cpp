@@ -6,7 +6,7 @@ namespace sluice::simulation {
 
 void disk_writer::submit(storage::log_batch batch, std::uint64_t write_id) {
   waiting_.push_back({batch.partition, write_id, batch.checkpoint ? batch.checkpoint->number : 0,
-                      batch.checkpoint_attempt.value_or(0)});
+                      batch.checkpoint_attempt.value_or(0), batch.install.has_value()});
   batches_.push_back(std::move(batch));
   sync();
 }
@@ -22,6 +22,8 @@ void disk_writer::sync() {
   auto takes = run_.dice.about(run_.settings.sync_time);
   if (run_.strikes(fault::slow_disk, run_.settings.slow_sync))
     takes += run_.dice.between(10 * ms, 800 * ms);
+  if (run_.stormy && run_.time.now() < slow_until_)
+    takes += run_.dice.between(20 * ms, 300 * ms);
   // What gathers until the write begins is in it: it begins at once, and lands at the end.
   auto tell = [this, done = std::exchange(waiting_, {})] {
     for (const auto& d : done)
@@ -52,17 +54,23 @@ void disk_writer::begun(partition_id partition, std::uint64_t checkpoint) {
 }
 
 void disk_writer::put(partition_id partition, std::uint64_t checkpoint, entity_ref of, record_pieces pieces) {
-  jobs_.push_back({job::kind::put, partition, checkpoint, std::move(of), std::move(pieces)});
+  jobs_.push_back({job::kind::put, partition, checkpoint, std::move(of), std::move(pieces), {}});
+  next_job();
+}
+
+void disk_writer::put_feed(partition_id partition, std::uint64_t checkpoint,
+                           std::vector<std::pair<log_index, std::string>> records) {
+  jobs_.push_back({job::kind::feed, partition, checkpoint, {}, {}, std::move(records)});
   next_job();
 }
 
 void disk_writer::end(partition_id partition, std::uint64_t checkpoint) {
-  jobs_.push_back({job::kind::end, partition, checkpoint, {}, {}});
+  jobs_.push_back({job::kind::end, partition, checkpoint, {}, {}, {}});
   next_job();
 }
 
 void disk_writer::in_force(partition_id partition) {
-  jobs_.push_back({job::kind::clean, partition, 0, {}, {}});
+  jobs_.push_back({job::kind::clean, partition, 0, {}, {}, {}});
   next_job();
 }
 
@@ -70,7 +78,7 @@ void disk_writer::next_job() {
   if (working_ || jobs_.empty())
     return;
   const auto& first = jobs_.front();
-  if (first.what == job::kind::put && first.checkpoint > begun_[first.partition])
+  if (first.what != job::kind::clean && first.checkpoint > begun_[first.partition])
     return; // no piece before its attempt is durable
   working_ = true;
   auto takes = first.what == job::kind::end ? run_.dice.about(2 * run_.settings.sync_time) : run_.dice.between(1, 300);
@@ -95,6 +103,10 @@ void disk_writer::run_job() {
       disk_.put_pieces(j.partition, j.checkpoint, pieces);
     break;
   }
+  case job::kind::feed:
+    for (const auto& [index, record] : j.records)
+      disk_.append_feed(j.partition, index, record);
+    break;
   case job::kind::end:
     write_feed(); // facts of entries up to the cut must be in the feed before those entries may go
     if (!is_planted(planted::unflushed))

@@ -21,6 +21,7 @@ public:
     std::uint64_t write_id = 0;   // 0: none was asked for
     std::uint64_t checkpoint = 0; // put in force by it; 0: none
     std::uint64_t attempt = 0;    // checkpoint begun by it; 0: none
+    bool installed = false;       // a fetched checkpoint took the place of everything
   };
 
   using on_durable = std::function<void(const durable&)>;
@@ -33,18 +34,24 @@ public:
   void append_feed(partition_id partition, log_index index, std::string record);
   void begun(partition_id partition, std::uint64_t checkpoint);
   void put(partition_id partition, std::uint64_t checkpoint, entity_ref of, record_pieces pieces);
+  /// Of a fetched checkpoint.
+  void put_feed(partition_id partition, std::uint64_t checkpoint, std::vector<std::pair<log_index, std::string>> records);
   void end(partition_id partition, std::uint64_t checkpoint);
   void in_force(partition_id partition);
+
+  /// Syncs take long until then.
+  void slow_down(micros until) { slow_until_ = until; }
 
   bool idle() const { return !syncing_ && jobs_.empty() && batches_.empty(); }
 
 private:
   struct job {
-    enum class kind { put, end, clean } what;
+    enum class kind { put, feed, end, clean } what;
     partition_id partition;
     std::uint64_t checkpoint = 0;
     entity_ref of;
     record_pieces pieces;
+    std::vector<std::pair<log_index, std::string>> records;
   };
 
   void sync();
@@ -59,6 +66,7 @@ private:
   on_flushed flushed_;
 
   bool syncing_ = false;
+  micros slow_until_ = 0;
   std::vector<storage::log_batch> batches_;
   std::vector<durable> waiting_;
 

@@ -1,10 +1,11 @@
-// Events of one life of a node: when it dies, what it had planned does not happen.
+// Events of one life of a node: when it dies, what it had planned does not happen; while it is paused, it waits.
 #pragma once
 
 #include "scene.hpp"
 
-#include <memory>
+#include <functional>
 #include <utility>
+#include <vector>
 
 namespace sluice::simulation {
 
@@ -19,13 +20,36 @@ public:
     run_.time.after(delay, [this, life = life_, doing = std::move(what)]() mutable {
       if (life != life_)
         return;
+      if (paused_)
+        return missed_.push_back(std::move(doing));
       doing();
       afterwards_();
     });
   }
 
+  /// The process is frozen: nothing of it happens until `resume`.
+  void pause() { paused_ = true; }
+
+  bool paused() const { return paused_; }
+
+  /// All that was due meanwhile happens at once, in order.
+  void resume() {
+    paused_ = false;
+    auto life = life_;
+    for (auto& doing : std::exchange(missed_, {})) {
+      if (life != life_)
+        return;
+      doing();
+      afterwards_();
+    }
+  }
+
   /// No event planned so far happens any more.
-  void next_life() { ++life_; }
+  void next_life() {
+    ++life_;
+    paused_ = false;
+    missed_.clear();
+  }
 
   std::uint64_t life() const { return life_; }
 
@@ -33,6 +57,8 @@ private:
   scene& run_;
   std::function<void()> afterwards_;
   std::uint64_t life_ = 0;
+  bool paused_ = false;
+  std::vector<std::function<void()>> missed_;
 };
 
 } // namespace sluice::simulation

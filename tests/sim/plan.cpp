@@ -36,6 +36,25 @@ void draw_limits(plan& p, chance& dice, bool overload) {
     c.consensus.committed_entries_max = static_cast<std::size_t>(dice.between(1, 3));
 }
 
+/// Limits of consensus small enough to be met, and the network between nodes.
+void draw_links(plan& p, chance& dice) {
+  auto& c = p.cores.consensus;
+  if (dice.coin())
+    c.append_bytes_max = static_cast<std::size_t>(dice.spread(100, 100'000));
+  if (dice.coin())
+    c.in_flight_requests_max = static_cast<std::size_t>(dice.between(1, 8));
+  if (dice.below(4) == 0)
+    c.cached_bytes_max = static_cast<std::size_t>(dice.spread(1, 20'000));
+  if (dice.below(4) == 0)
+    c.uncommitted_entries_max = static_cast<std::size_t>(dice.spread(4, 4096));
+  p.links_keep_order = dice.below(3) != 0;
+  p.link_time_min = dice.spread(50, 15 * ms);
+  p.link_time_max = p.link_time_min + dice.spread(50, 20 * ms);
+  p.hints = dice.coin() ? 800 : dice.below(2) * 200;
+  p.chunk_pieces = static_cast<std::size_t>(dice.spread(1, 50));
+  p.bridge_patience = dice.between(200, 1'500) * ms;
+}
+
 } // namespace
 
 plan plan::of(const run_options& options) {
@@ -81,10 +100,36 @@ plan plan::of(const run_options& options) {
   p.wall_jump_every = if_on(fault::wall_jump, 2'000, 15'000) * ms;
   p.digest_every = std::uint64_t{1} << dice.below(4);
   p.replay = dice.below(4) == 0;
+  auto size = dice.below(20);
+  p.nodes = size < 4 ? 1 : size < 16 ? 3 : 5;
+  p.replicas = p.nodes < 5 || dice.below(4) == 0 ? p.nodes : 3;
+  draw_links(p, dice);
+  p.message_lost = rate(fault::lost_message, 1, p.links_keep_order ? 5 : 200);
+  p.message_late = rate(fault::late_message, 1, p.links_keep_order ? 5 : 100);
+  p.message_repeated = rate(fault::repeated_message, 5, 200);
+  p.break_every = if_on(fault::broken_link, 500, 8'000) * ms;
+  p.split_every = if_on(fault::split, 1'500, 10'000) * ms;
+  p.isolate_every = if_on(fault::isolated_leader, 1'500, 10'000) * ms;
+  p.alarm_every = if_on(fault::false_alarm, 300, 5'000) * ms;
+  p.mass_crash_every = if_on(fault::mass_crash, 3'000, 15'000) * ms;
+  p.pause_every = if_on(fault::pause, 1'000, 8'000) * ms;
+  p.slow_spell_every = if_on(fault::slow_spell, 2'000, 10'000) * ms;
+  p.full_disk_every = if_on(fault::full_disk, 4'000, 15'000) * ms;
+  p.lost_tail_every = if_on(fault::lost_tail, 2'000, 10'000) * ms;
+  p.wiped_disk_every = if_on(fault::wiped_disk, 2'000, 10'000) * ms;
+  p.move_every = if_on(fault::moved, 1'500, 8'000) * ms;
+  p.transfer_every = if_on(fault::transfer, 500, 6'000) * ms;
+  p.drift_permille = if_on(fault::clock_drift, 1, 30);
+  p.split_max = dice.spread(200, 6'000) * ms;
+  p.pause_max = dice.spread(100, 5'000) * ms;
+  p.one_stays_dead = dice.below(3) == 0;
   p.users = std::min(p.users, options.users_max);
   p.events = std::min(p.events, options.events_max);
   p.partitions = std::min(p.partitions, options.partitions_max);
   p.storm = std::min(p.storm, options.storm_max);
+  while (p.nodes > options.nodes_max)
+    p.nodes -= 2;
+  p.replicas = std::min(p.replicas, p.nodes);
   return p;
 }
 

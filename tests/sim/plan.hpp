@@ -21,11 +21,14 @@ struct run_options {
   std::uint32_t users_max = ~0u;
   std::uint32_t events_max = ~0u;
   std::uint32_t partitions_max = ~0u;
+  std::uint32_t nodes_max = ~0u;
   micros storm_max = 3'600 * second;
 };
 
 struct plan {
   std::bitset<static_cast<std::size_t>(fault::count_)> faults; // that may strike
+  std::uint32_t nodes = 1;
+  std::uint32_t replicas = 1; // of every partition
   std::uint32_t partitions = 1;
   std::uint32_t events = 1;
   std::uint32_t users = 8;
@@ -56,6 +59,22 @@ struct plan {
   micros outage_every = 0;                                                  // about; 0: never
 
   micros wall_jump_every = 0; // about; 0: never
+
+  // Between nodes.
+  bool links_keep_order = true;                                // as connections do; else it is free for all
+  micros link_time_min = 200, link_time_max = 1 * ms;          // one way
+  std::uint64_t message_lost = 0, message_late = 0, message_repeated = 0; // permille
+  std::uint64_t hints = 0;                                     // permille of deaths and broken links that are noticed
+  std::size_t chunk_pieces = 8;                                // of a checkpoint on its way
+  micros bridge_patience = 1 * second;                         // before it sends a request again
+
+  // About how long from one to the next; 0: never.
+  micros break_every = 0, split_every = 0, isolate_every = 0, alarm_every = 0;
+  micros mass_crash_every = 0, pause_every = 0, slow_spell_every = 0, full_disk_every = 0;
+  micros lost_tail_every = 0, wiped_disk_every = 0, move_every = 0, transfer_every = 0;
+  micros split_max = 0, pause_max = 0;
+  std::int64_t drift_permille = 0; // how much faster or slower a node's clock may run
+  bool one_stays_dead = false;     // after the storm, while there is a majority without it
 
   std::uint64_t digest_every = 1; // indexes
   bool replay = false;            // the whole log once more at the end

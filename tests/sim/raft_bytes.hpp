@@ -11,6 +11,8 @@ raft::membership decode_members(std::string_view bytes);
 
 storage::log_batch to_batch(partition_id partition, const partition::log_write& w);
 
+raft::entry to_entry(const storage::stored_entry& e);
+
 /// What a partition core starts from; `bootstrap` counts only on an empty disk.
 partition::start to_start(const storage::recovered& found, const raft::membership& bootstrap);
 

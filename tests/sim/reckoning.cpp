@@ -5,8 +5,8 @@
 
 namespace sluice::simulation {
 
-reckoning::reckoning(scene& run, checkers& all, sim_node& node, network& net)
-    : run_{run}, checkers_{all}, node_{node}, net_{net},
+reckoning::reckoning(scene& run, checkers& all, sim_cluster& home, network& net)
+    : run_{run}, checkers_{all}, home_{home}, net_{net},
       canary_{std::make_shared<canary>(canary{definition_book{run, "canary"}, {}, {}, {}, {}, {}, false})} {}
 
 template <class Reply>
@@ -77,21 +77,45 @@ void reckoning::everything_ended() {
 }
 
 void reckoning::check_partitions() {
-  for (const auto& [partition, r] : node_.replicas()) {
-    auto s = r->core().status();
-    auto complain = [&, p = partition.value](const std::string& what) {
+  for (std::uint32_t p = 0; p < home_.places().partitions(); ++p) {
+    auto complain = [&](const std::string& what) {
       run_.fail("liveness", "partition " + std::to_string(p) + " " + what);
     };
-    if (!s.leading)
-      complain("has no leader at the end");
+    auto* r = home_.leader({p});
+    if (r == nullptr)
+      return complain("has no leader at the end");
+    auto s = r->core().status();
     if (s.outbox > 0)
       complain("still has " + std::to_string(s.outbox) + " notes to deliver");
     if (s.open_effects > 0)
       complain("still has " + std::to_string(s.open_effects) + " charges open");
     if (s.waiting_commands > 0)
       complain("still has commands waiting");
-    checkers_.lines.at_the_end(s.time.log, partition);
+    if (checkers_.cluster.members({p}) != home_.target({p}))
+      complain("is not where it shall be");
+    checkers_.lines.at_the_end(s.time.log, {p});
   }
+}
+
+void reckoning::somebody_leads() {
+  for (std::uint32_t p = 0; p < home_.places().partitions(); ++p)
+    if (home_.leader({p}) == nullptr)
+      run_.fail("liveness", "partition " + std::to_string(p) + " has no leader 3 s after the storm");
+}
+
+void reckoning::replicas_agree() {
+  for (std::uint32_t p = 0; p < home_.places().partitions(); ++p)
+    for (auto member : checkers_.cluster.members({p}).voters) {
+      auto& n = home_.node(member);
+      auto* r = n.up() ? n.find({p}) : nullptr;
+      if (r == nullptr)
+        return run_.fail("liveness", "node " + std::to_string(member.value) + " has no replica of partition " +
+                                         std::to_string(p) + " at the end");
+      if (r->core().status().consensus.rejoining)
+        return run_.fail("liveness", "node " + std::to_string(member.value) + " was not readmitted to partition " +
+                                         std::to_string(p));
+      checkers_.replay.at_the_end({p}, member, r->core().applied(), n.disk());
+    }
 }
 
 void reckoning::check_catalogue() {

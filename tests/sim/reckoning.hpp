@@ -5,7 +5,7 @@
 #include "client.hpp"
 #include "definitions.hpp"
 #include "scene.hpp"
-#include "sim_node.hpp"
+#include "sim_cluster.hpp"
 #include "user_client.hpp"
 
 #include <memory>
@@ -15,7 +15,7 @@ namespace sluice::simulation {
 /// Owned by one run.
 class reckoning {
 public:
-  reckoning(scene& run, checkers& all, sim_node& node, network& net);
+  reckoning(scene& run, checkers& all, sim_cluster& home, network& net);
 
   /// A new event, a new customer, one seat: from the join to the confirmation.
   void engine_still_works();
@@ -24,6 +24,10 @@ public:
   /// Everything a user was told it has is still there.
   void ask_for_all(const user_client& user);
   void all_was_answered();
+  /// Every partition has a leader.
+  void somebody_leads();
+  /// Every replica has all there is, equal.
+  void replicas_agree();
 
 private:
   struct canary {
@@ -44,7 +48,7 @@ private:
 
   scene& run_;
   checkers& checkers_;
-  sim_node& node_;
+  sim_cluster& home_;
   network& net_;
   std::shared_ptr<canary> canary_;
   std::uint32_t open_questions_ = 0;

@@ -1,9 +1,12 @@
 #include "replica.hpp"
 
 #include "raft_bytes.hpp"
+#include "sim_cluster.hpp"
 #include "sim_node.hpp"
 
+#include "cluster/wire.hpp"
 #include "core/overloaded.hpp"
+#include "core/planted.hpp"
 
 #include <algorithm>
 
@@ -11,21 +14,44 @@ namespace sluice::simulation {
 
 replica::replica(scene& run, sim_node& node, partition_id id) : run_{run}, node_{node}, id_{id} {}
 
-void replica::start(const storage::recovered& found) {
-  check_checkpoint(found);
+void replica::start(const storage::recovered& found, const raft::membership& bootstrap, bool may_vote) {
+  node_.all_checkers().replay.recovered(id_, found);
+  read_digests();
+  reached_ = found.checkpoint ? found.checkpoint->index : 0;
   core_ = std::make_unique<partition::core>(node_.config_of(id_));
-  handle(to_start(found, raft::membership{{node_.id()}, {}}));
+  auto begin = to_start(found, bootstrap);
+  begin.consensus.may_vote = may_vote;
+  for (const auto& e : begin.consensus.log)
+    log_[e.index] = e;
+  handle(std::move(begin));
 }
 
-/// What the disk kept as a checkpoint must be what was true at its index.
-void replica::check_checkpoint(const storage::recovered& found) {
-  node_.all_checkers().replay.recovered(id_, found);
+/// What the disk keeps as a checkpoint must be what was true at its index.
+void replica::read_digests() {
+  digest_ = {};
   for (const auto& of : node_.disk().stored_entities(id_)) {
     auto pieces = node_.disk().peek(id_, of);
     if (!pieces.empty())
       digest_.set(of, digest_of(of, *actors::make_entity(of, pieces)));
   }
-  reached_ = found.checkpoint ? found.checkpoint->index : 0;
+}
+
+void replica::written(std::uint64_t write) {
+  std::deque<raft::send> waiting;
+  for (auto& s : std::exchange(held_, {}))
+    if (s.after <= write)
+      post(s);
+    else
+      waiting.push_back(std::move(s));
+  held_ = std::move(waiting);
+  handle(partition::written{write});
+}
+
+void replica::installed() {
+  read_digests();
+  reached_ = core_->applied();
+  bool is_due = reached_ % run_.settings.digest_every == 0;
+  node_.all_checkers().replay.reached(id_, reached_, core_->state_hash(), is_due ? &digest_ : nullptr);
 }
 
 void replica::handle(partition::input in) {
@@ -35,6 +61,7 @@ void replica::handle(partition::input in) {
     if (ticks_ > 1'000)
       return run_.fail("host", "partition " + std::to_string(id_.value) + " sets its timer to now, over and over");
   }
+  led_ = core_->leading();
   partition::outputs out;
   core_->handle(node_.reading(), std::move(in), out);
   carry_out(out);
@@ -44,27 +71,50 @@ void replica::carry_out(partition::outputs& out) {
   if (node_.disk().dead())
     return; // the power went during this event: nothing leaves any more
   if (out.fatal)
-    return run_.fail("fatal", *out.fatal);
+    return run_.fail("fatal", "node " + std::to_string(node_.id().value) + " " + *out.fatal);
+  if (out.reset)
+    reset();
   write(out);
   tell_entities(out);
   for (const auto& f : out.feed)
     node_.all_checkers().feed(id_, f);
   if (core_->applied() > reached_)
     take_digest();
+  tell_peers(out);
   tell_world(out);
   if (out.timer)
     set_timer(*out.timer);
 }
 
+/// Another state takes the place of theirs; what is in their mailboxes concerns nobody any more.
+void replica::reset() {
+  for (auto& [of, e] : entities_)
+    e->ended = !is_planted(planted::keeps_old_entities);
+  if (!is_planted(planted::keeps_old_entities))
+    entities_.clear();
+  touched_.clear();
+  reached_ = core_->applied();
+}
+
+/// The log as consensus has it, to know what was executed.
+void replica::note_log(const raft::write& w) {
+  if (w.install)
+    log_.clear();
+  if (w.truncate_from)
+    log_.erase(log_.lower_bound(*w.truncate_from), log_.end());
+  for (const auto& e : w.append)
+    log_[e.index] = e;
+}
+
 void replica::write(partition::outputs& out) {
   for (auto& w : out.writes) {
-    node_.all_checkers().replay.wrote(id_, w.what);
+    note_log(w.what);
     node_.writer().submit(to_batch(id_, w), w.what.id);
   }
   for (const auto& b : out.begins) {
     ++run_.counts[deed::checkpoints];
     if (run_.telling())
-      run_.say("partition " + std::to_string(id_.value) + " begins checkpoint " + std::to_string(b.checkpoint) +
+      run_.say("node " + std::to_string(node_.id().value) + " partition " + std::to_string(id_.value) + " begins checkpoint " + std::to_string(b.checkpoint) +
                " at index " + std::to_string(b.index));
     storage::log_batch attempt;
     attempt.partition = id_;
@@ -93,7 +143,7 @@ void replica::tell_entities(partition::outputs& out) {
   for (auto& p : out.publishes)
     if (auto e = find(p.of, p.activate, nullptr))
       post(e, [this, e, now = p.now] {
-        if (wake(*e))
+        if (wake(*e) && node_.all_checkers().follows({node_.id(), node_.incarnation()}, id_))
           for (const auto& published : e->shell->publish_all(now))
             node_.all_checkers().publish(actors::unbox(published));
       });
@@ -127,7 +177,10 @@ template <class What>
 void replica::post(const entity_pointer& to, What what) {
   auto at = std::max(run_.time.now() + run_.dice.between(0, run_.settings.step_delay), to->busy_until + 1);
   to->busy_until = at;
-  node_.clock().after(at - run_.time.now(), std::move(what));
+  node_.clock().after(at - run_.time.now(), [to, doing = std::move(what)]() mutable {
+    if (!to->ended)
+      doing();
+  });
 }
 
 bool replica::wake(entity& e) {
@@ -187,6 +240,17 @@ void replica::ask(entity& e, partition::ask& a) {
 /// Right after an entry and before the next one reaches any entity: all of them are as of `applied`.
 void replica::take_digest() {
   auto index = core_->applied();
+  auto& all_checkers = node_.all_checkers();
+  for (auto i = reached_ + 1; i <= index; ++i) {
+    auto e = log_.find(i);
+    if (e == log_.end())
+      return run_.fail("host", "partition " + std::to_string(id_.value) + " executed index " + std::to_string(i) +
+                                   ", which was never written");
+    all_checkers.replay.executed(id_, e->second);
+    if (e->second.members)
+      all_checkers.cluster.changed(id_, i, *e->second.members);
+  }
+  log_.erase(log_.begin(), log_.upper_bound(index));
   reached_ = index;
   const digest* all = nullptr;
   if (index % run_.settings.digest_every == 0) {
@@ -196,21 +260,60 @@ void replica::take_digest() {
     all = &digest_;
   }
   run_.time.note(core_->state_hash());
-  node_.all_checkers().replay.reached(id_, index, core_->state_hash(), all);
+  all_checkers.replay.reached(id_, index, core_->state_hash(), all);
+  if (core_->leading())
+    all_checkers.follow({node_.id(), node_.incarnation()}, id_, index);
+}
+
+void replica::tell_peers(partition::outputs& out) {
+  for (auto& s : out.sends)
+    if (s.after == 0 || is_planted(planted::sends_early))
+      post(s);
+    else
+      held_.push_back(std::move(s));
+  for (const auto& l : out.loads)
+    node_.clock().after(run_.dice.between(10, 3 * ms), [this, l] { load(l); });
+  for (const auto& f : out.fetches)
+    node_.fetches().begin(id_, f);
+  for (const auto& role : out.roles)
+    node_.role_changed(id_, role);
+  if (out.leading_began)
+    node_.leading_began(id_, core_->status().consensus.term);
+  for (const auto& h : out.hashes) {
+    auto members = core_->status().consensus.members;
+    members.voters.merge(members.learners);
+    for (auto member : members.voters)
+      if (member != node_.id())
+        node_.send(member, hash_parcel{id_, h});
+  }
+}
+
+void replica::post(const raft::send& s) {
+  node_.send(s.to, raft_parcel{id_, wire::encode_raft(s.body)});
+}
+
+void replica::load(const raft::load& wanted) {
+  raft::loaded loaded{wanted.id, {}};
+  for (const auto& e : node_.disk().read_log(id_, wanted.first, wanted.last, wanted.max_bytes))
+    loaded.entries.push_back(to_entry(e));
+  handle(partition::loaded{std::move(loaded)});
 }
 
 void replica::tell_world(partition::outputs& out) {
   auto& all = node_.all_checkers();
   entry_stamp at{id_, executing_, executing_at_.log, executing_at_.wall};
   bool leaves = !out.answers.empty() || !out.publications.empty() || !out.effects.empty() || !out.notes.empty();
+  if (leaves && !led_ && !core_->leading())
+    return run_.fail("host", "partition " + std::to_string(id_.value) + " acts at node " +
+                                 std::to_string(node_.id().value) + ", which does not lead");
   if (leaves)
     all.replay.promised(id_, core_->applied());
-  if (!out.publications.empty())
+  if (!out.publications.empty() && all.follows({node_.id(), node_.incarnation()}, id_))
     all.published(at, out.publications);
   for (const auto& a : out.answers)
     node_.answer(at, a.to, actors::unbox(a.body), false);
   for (const auto& r : out.refusals)
-    node_.refuse(r);
+    node_.refuse(id_, r);
   for (const auto& e : out.effects)
     node_.charge(e);
   for (auto& n : out.notes)
@@ -218,8 +321,7 @@ void replica::tell_world(partition::outputs& out) {
 }
 
 void replica::set_timer(host_time at) {
-  auto wait = std::max<micros>((at - node_.reading().host).count(), 0);
-  node_.clock().after(wait, [this, timer = ++timer_] {
+  node_.clock().after(node_.until(at), [this, timer = ++timer_] {
     if (timer == timer_)
       handle(partition::tick{});
   });

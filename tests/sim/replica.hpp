@@ -9,6 +9,7 @@
 #include "cluster/partition/core.hpp"
 #include "storage/log_store.hpp"
 
+#include <deque>
 #include <map>
 #include <memory>
 #include <set>
@@ -22,11 +23,17 @@ class replica {
 public:
   replica(scene& run, sim_node& node, partition_id id);
 
-  /// From what the disk kept.
-  void start(const storage::recovered& found);
+  /// From what the disk kept. `bootstrap` counts only on an empty disk.
+  void start(const storage::recovered& found, const raft::membership& bootstrap, bool may_vote);
   void handle(partition::input in);
+  /// The write is durable: what waited for it leaves.
+  void written(std::uint64_t write);
+  /// A fetched checkpoint is in force.
+  void installed();
 
   const partition::core& core() const { return *core_; }
+
+  sim_node& node() { return node_; }
 
 private:
   struct entity {
@@ -35,12 +42,18 @@ private:
     partition::activation activate{};
     std::shared_ptr<const std::string> record;
     micros busy_until = 0;
+    bool ended = false; // by a reset: its mailbox is gone as well
   };
 
   using entity_pointer = std::shared_ptr<entity>;
 
   void carry_out(partition::outputs& out);
+  void reset();
   void write(partition::outputs& out);
+  void post(const raft::send& s);
+  void load(const raft::load& wanted);
+  void tell_peers(partition::outputs& out);
+  void note_log(const raft::write& w);
   void tell_entities(partition::outputs& out);
   void tell_world(partition::outputs& out);
   void set_timer(host_time at);
@@ -53,13 +66,16 @@ private:
   void save(const entity_pointer& e, const partition::save_request& s);
   void ask(entity& e, partition::ask& a);
   void take_digest();
-  void check_checkpoint(const storage::recovered& found);
+  void read_digests();
 
   scene& run_;
   sim_node& node_;
   partition_id id_;
   std::unique_ptr<partition::core> core_;
   std::map<entity_ref, entity_pointer> entities_;
+  std::deque<raft::send> held_; // until their write is durable
+  std::map<log_index, raft::entry> log_; // as written, from what is not executed yet
+  bool led_ = false;        // before the input being handled
   log_index executing_ = 0; // the entry whose deliveries are being worked on
   entry_time executing_at_;
   log_index reached_ = 0;

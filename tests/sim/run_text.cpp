@@ -39,6 +39,8 @@ bool set_option(run_options& options, std::string_view name, std::string_view va
     return read_number(value, options.events_max) && options.events_max > 0;
   if (name == "partitions")
     return read_number(value, options.partitions_max) && options.partitions_max > 0;
+  if (name == "nodes")
+    return read_number(value, options.nodes_max) && options.nodes_max > 0;
   if (name == "storm") {
     std::int64_t milliseconds = 0;
     if (!read_number(value, milliseconds) || milliseconds < 0)
@@ -66,6 +68,7 @@ std::string command_line(const run_options& options, planted bug) {
   limit("users", options.users_max, usual.users_max);
   limit("events", options.events_max, usual.events_max);
   limit("partitions", options.partitions_max, usual.partitions_max);
+  limit("nodes", options.nodes_max, usual.nodes_max);
   limit("storm", options.storm_max / ms, usual.storm_max / ms);
   if (bug != planted::none)
     text += " --bug " + std::string{name_of(bug)};

@@ -5,9 +5,11 @@
 #include "plan.hpp"
 #include "tally.hpp"
 
+#include "core/ids.hpp"
 #include "core/time.hpp"
 
 #include <cstdio>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -32,9 +34,15 @@ public:
   agenda time;
   tally counts;
   bool stormy = true; // faults strike
-  std::int64_t wall_offset_ms = 0;
+  std::int64_t wall_offset_ms = 0;                  // of everybody
+  std::map<node_id, std::int64_t> node_offsets_ms; // of one node's clock, beside that
 
   wall_time wall() const { return wall_time_from_ms(1'750'000'000'000 + wall_offset_ms + time.now() / ms); }
+
+  wall_time wall(node_id node) const {
+    auto known = node_offsets_ms.find(node);
+    return wall() + milliseconds{known == node_offsets_ms.end() ? 0 : known->second};
+  }
 
   /// The first violation stands and ends the run.
   void fail(std::string_view checker, std::string what) {

@@ -10,11 +10,40 @@ constexpr std::string_view name_of(storage_call call) {
   return names[static_cast<std::size_t>(call)];
 }
 
+/// A copy: later changes do not show.
+struct held_image final : storage::checkpoint_image {
+  explicit held_image(storage::checkpoint_record r) : of{std::move(r)} {}
+
+  const storage::checkpoint_record& record() const override { return of; }
+
+  void scan_pieces(const place* after, const piece_visitor& visit) const override {
+    auto at = after ? pieces.upper_bound({after->of, after->number}) : pieces.begin();
+    while (at != pieces.end() && visit(at->first.first, at->first.second, at->second))
+      ++at;
+  }
+
+  void scan_feed(log_index after, const feed_visitor& visit) const override {
+    auto at = feed.upper_bound(after);
+    while (at != feed.end() && visit(at->first, at->second))
+      ++at;
+  }
+
+  storage::checkpoint_record of;
+  std::map<std::pair<entity_ref, std::uint32_t>, std::string> pieces;
+  std::map<log_index, std::string> feed;
+};
+
 } // namespace
 
 bool sim_disk::power_goes(storage_call call, bool before) {
   if (dead_ || !run_.stormy)
     return dead_;
+  bool writes = call != storage_call::load && call != storage_call::clean;
+  if (before && writes && run_.time.now() < full_until_) {
+    ++run_.counts[fault::full_disk];
+    run_.say("the disk is full");
+    return dead_ = true;
+  }
   // The rare calls matter most.
   auto odds = run_.settings.power_cut;
   if (call == storage_call::commit || call == storage_call::flush || call == storage_call::pieces)
@@ -58,16 +87,22 @@ void sim_disk::power_on() {
 void sim_disk::write(const std::vector<storage::log_batch>& batches) {
   auto call = storage_call::write;
   for (const auto& b : batches)
-    if (b.checkpoint)
+    if (b.checkpoint || b.install)
       call = storage_call::commit;
   if (power_goes(call, true))
     return;
   for (const auto& b : batches) {
     apply(shelves_[b.partition], b);
-    if (b.checkpoint && run_.telling())
-      run_.say("disk: partition " + std::to_string(b.partition.value) + " checkpoint " +
-               std::to_string(b.checkpoint->number) + " at index " + std::to_string(b.checkpoint->index) +
-               " is in force");
+    if (!run_.telling())
+      continue;
+    auto in_force = [&](std::string_view what, const storage::checkpoint_record& c) {
+      run_.say("disk: partition " + std::to_string(b.partition.value) + std::string{what} + std::to_string(c.number) +
+               " at index " + std::to_string(c.index) + " is in force");
+    };
+    if (b.install)
+      in_force(" fetched checkpoint ", b.install->checkpoint);
+    if (b.checkpoint)
+      in_force(" checkpoint ", *b.checkpoint);
   }
   ++figures_.syncs;
   figures_.batches += batches.size();
@@ -77,6 +112,10 @@ void sim_disk::write(const std::vector<storage::log_batch>& batches) {
 void sim_disk::apply(shelf& s, const storage::log_batch& b) {
   if (b.vote)
     s.vote = b.vote;
+  if (b.vote && b.vote->rejoining)
+    lost_.erase(b.partition);
+  if (b.install)
+    s.install(b.install->checkpoint);
   if (b.truncate_from)
     s.log.erase(s.log.lower_bound(*b.truncate_from), s.log.end());
   for (const auto& e : b.append)
@@ -89,10 +128,35 @@ void sim_disk::apply(shelf& s, const storage::log_batch& b) {
     return;
   for (auto event : b.forgotten)
     std::erase_if(s.pieces, [&](const auto& entity) { return entity.first.event == event; });
-  auto in_force = s.checkpoint ? s.checkpoint->number : 0;
-  for (auto number = in_force + 1; number < b.checkpoint->number; ++number)
-    s.aborted.insert(number);
+  s.numbers.commit(b.checkpoint->number);
   s.checkpoint = b.checkpoint;
+}
+
+void sim_disk::shelf::install(const storage::checkpoint_record& c) {
+  log.clear();
+  feed.erase(feed.upper_bound(c.index), feed.end());
+  numbers.install(c.number);
+  checkpoint = c;
+}
+
+void sim_disk::lose_all(partition_id partition) {
+  shelves_.erase(partition);
+  lost_.insert(partition);
+}
+
+void sim_disk::lose_tail(partition_id partition) {
+  auto& s = shelves_[partition];
+  auto kept = s.checkpoint ? s.checkpoint->index : 0;
+  auto last = s.log.empty() ? kept : std::max(kept, s.log.rbegin()->first);
+  s.log.erase(s.log.upper_bound(kept + run_.dice.below(last - kept + 1)), s.log.end());
+  lost_.insert(partition);
+}
+
+std::vector<partition_id> sim_disk::partitions() const {
+  std::vector<partition_id> all;
+  for (const auto& [partition, s] : shelves_)
+    all.push_back(partition);
+  return all;
 }
 
 void sim_disk::append_feed(partition_id partition, log_index index, std::string_view record) {
@@ -104,11 +168,18 @@ void sim_disk::append_feed(partition_id partition, log_index index, std::string_
   power_goes(storage_call::feed, false);
 }
 
+void sim_disk::put_feed(partition_id partition, const std::vector<storage::feed_write>& records) {
+  for (const auto& r : records)
+    append_feed(partition, r.index, r.record);
+}
+
 void sim_disk::put_pieces(partition_id partition, std::uint64_t checkpoint,
                           const std::vector<storage::piece_write>& pieces) {
   if (power_goes(storage_call::pieces, true))
     return;
   auto& s = shelves_[partition];
+  if (s.numbers.dead(checkpoint))
+    return;
   ++last_;
   for (const auto& p : pieces) {
     s.pieces[p.of][p.number][checkpoint] = {p.bytes, last_, 0};
@@ -135,23 +206,62 @@ void sim_disk::clean(partition_id partition, const std::vector<std::pair<entity_
     auto entity = s.pieces.find(of);
     if (entity == s.pieces.end() || !entity->second.contains(number) || !s.checkpoint)
       continue;
-    std::erase_if(entity->second[number], [&](const auto& v) { return v.second.cleaned_at != 0 && v.second.cleaned_at <= flushed_; });
-    bool newest_seen = false;
-    for (auto& [version, held] : entity->second[number]) {
-      if (version > s.checkpoint->number)
-        continue;
-      bool newest = !newest_seen && s.visible(version);
-      newest_seen = newest_seen || newest;
-      if (!newest || !held.bytes)
-        held.cleaned_at = last_;
-    }
+    sweep_piece(s.numbers, entity->second[number]);
   }
   power_goes(storage_call::clean, false);
+}
+
+void sim_disk::abandon(partition_id partition, std::uint64_t checkpoint) {
+  auto& s = shelves_[partition];
+  if (!dead_ && checkpoint > s.numbers.in_force)
+    s.numbers.aborted.insert(checkpoint);
+}
+
+std::string sim_disk::sweep(partition_id partition, std::string_view) {
+  if (power_goes(storage_call::clean, true))
+    return {};
+  auto& s = shelves_[partition];
+  ++last_;
+  for (auto& [entity, numbers] : s.pieces)
+    for (auto& [number, all] : numbers)
+      sweep_piece(s.numbers, all);
+  power_goes(storage_call::clean, false);
+  return {};
+}
+
+void sim_disk::sweep_piece(const storage::piece_versions& numbers, versions& all) {
+  std::erase_if(all, [&](const auto& v) { return v.second.cleaned_at != 0 && v.second.cleaned_at <= flushed_; });
+  bool newest_seen = false;
+  for (auto& [version, held] : all) {
+    if (version > numbers.in_force && !numbers.dead(version))
+      continue; // still being written
+    bool newest = !newest_seen && numbers.visible(version);
+    newest_seen = newest_seen || newest;
+    if (!newest || !held.bytes)
+      held.cleaned_at = last_;
+  }
+}
+
+std::unique_ptr<const storage::checkpoint_image> sim_disk::pin(partition_id partition, std::uint64_t number) {
+  auto& s = shelves_[partition];
+  if (!s.checkpoint || s.checkpoint->number != number)
+    return nullptr;
+  auto image = std::make_unique<held_image>(*s.checkpoint);
+  for (const auto& [of, numbers] : s.pieces)
+    for (auto& [piece, bytes] : peek(partition, of))
+      image->pieces.emplace(std::make_pair(of, piece), std::move(bytes));
+  for (const auto& [index, record] : s.feed)
+    if (index <= s.checkpoint->index)
+      image->feed.emplace(index, record.bytes);
+  return image;
 }
 
 storage::recovered sim_disk::recover(partition_id partition) {
   storage::recovered found;
   auto& s = shelves_[partition];
+  // No attempt survives the process that made it.
+  for (auto number = s.numbers.in_force + 1; number <= s.attempts; ++number)
+    s.numbers.aborted.insert(number);
   found.vote = s.vote;
   found.attempts = s.attempts;
   found.checkpoint = s.checkpoint;
@@ -183,7 +293,7 @@ loaded_pieces sim_disk::peek(partition_id partition, const entity_ref& of) const
     return pieces;
   for (const auto& [number, all] : entity->second)
     for (const auto& [version, held] : all) {
-      if (!s.visible(version) || held.cleaned_at != 0)
+      if (!s.numbers.visible(version) || held.cleaned_at != 0)
         continue;
       if (held.bytes)
         pieces.emplace_back(number, *held.bytes);

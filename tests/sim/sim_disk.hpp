@@ -5,10 +5,10 @@
 #include "scene.hpp"
 
 #include "storage/log_store.hpp"
+#include "storage/piece_versions.hpp"
 
 #include <functional>
 #include <map>
-#include <set>
 
 namespace sluice::simulation {
 
@@ -27,10 +27,14 @@ public:
 
   void write(const std::vector<storage::log_batch>& batches) override;
   void append_feed(partition_id partition, log_index index, std::string_view record) override;
+  void put_feed(partition_id partition, const std::vector<storage::feed_write>& records) override;
   void put_pieces(partition_id partition, std::uint64_t checkpoint,
                   const std::vector<storage::piece_write>& pieces) override;
   void flush() override;
   void clean(partition_id partition, const std::vector<std::pair<entity_ref, std::uint32_t>>& pieces) override;
+  void abandon(partition_id partition, std::uint64_t checkpoint) override;
+  std::string sweep(partition_id partition, std::string_view position) override;
+  std::unique_ptr<const storage::checkpoint_image> pin(partition_id partition, std::uint64_t number) override;
   storage::recovered recover(partition_id partition) override;
   loaded_pieces load(partition_id partition, const entity_ref& of) override;
   std::vector<storage::stored_entry> read_log(partition_id partition, log_index first, log_index last,
@@ -40,6 +44,17 @@ public:
   std::optional<std::string> get_fact(std::string_view name) override;
   void put_fact(std::string_view name, std::string_view value) override;
   figures count() const override { return figures_; }
+
+  // ---- what happens to disks ----
+  /// No room until then: the node stops with its next write, and can not start.
+  void fill(micros until) { full_until_ = until; }
+  micros full_until() const { return full_until_; }
+  /// The replica never was here; or a part of its log, at least, is gone, and no record says so yet.
+  void lose_all(partition_id partition);
+  void lose_tail(partition_id partition);
+  bool has_lost(partition_id partition) const { return lost_.contains(partition); }
+  bool knows(partition_id partition) const { return shelves_.contains(partition); }
+  std::vector<partition_id> partitions() const;
 
   /// Everything that has pieces in the checkpoint in force; for checkers, costs no power.
   std::vector<entity_ref> stored_entities(partition_id partition) const;
@@ -66,19 +81,20 @@ private:
     std::optional<storage::vote_record> vote;
     std::uint64_t attempts = 0;
     std::optional<storage::checkpoint_record> checkpoint;
-    std::set<std::uint64_t> aborted; // checkpoints begun, never in force
+    storage::piece_versions numbers;
     std::map<log_index, storage::stored_entry> log;
     std::map<entity_ref, std::map<std::uint32_t, versions>> pieces;
     std::map<log_index, feed_record> feed;
 
-    bool visible(std::uint64_t number) const {
-      return checkpoint && number <= checkpoint->number && !aborted.contains(number);
-    }
+    void install(const storage::checkpoint_record& c);
   };
+
+  /// Removes the versions of one piece that no load can see any more.
+  void sweep_piece(const storage::piece_versions& numbers, versions& all);
 
   /// Draws whether the power goes at this point of a call.
   bool power_goes(storage_call call, bool before);
-  static void apply(shelf& s, const storage::log_batch& b);
+  void apply(shelf& s, const storage::log_batch& b);
   /// The last unflushed call a crash leaves.
   sequence kept_up_to();
 
@@ -87,6 +103,8 @@ private:
   sequence last_ = 0;
   sequence flushed_ = 0;
   std::map<partition_id, shelf> shelves_;
+  std::set<partition_id> lost_; // until their votes say that they rejoin
+  micros full_until_ = 0;
   std::map<std::string, std::string, std::less<>> facts_;
   figures figures_;
 };

@@ -1,54 +1,99 @@
 #include "sim_node.hpp"
 
+#include "sim_cluster.hpp"
 #include "wording.hpp"
 
+#include "cluster/wire.hpp"
 #include "codec/message.hpp"
+#include "codec/reply.hpp"
 
 #include <algorithm>
 
 namespace sluice::simulation {
 
-sim_node::sim_node(scene& run, checkers& all, sim_provider& provider, const partition_map& places, node_id id)
-    : run_{run}, checkers_{all}, provider_{provider}, places_{places}, id_{id}, clock_{run, [this] { after_event(); }},
+namespace {
+
+/// Requests of a node to itself; a bridge's own numbers stay below.
+constexpr std::uint64_t settlement_bit = std::uint64_t{1} << 62;
+
+} // namespace
+
+sim_node::sim_node(scene& run, checkers& all, sim_provider& provider, sim_cluster& home, node_id id)
+    : run_{run}, checkers_{all}, provider_{provider}, home_{home}, id_{id}, clock_{run, [this] { after_event(); }},
       disk_{run} {}
 
+// ---- clocks ------------------------------------------------------------------------------------------------------------
+
 partition::reading sim_node::reading() const {
-  return {host_time{std::chrono::microseconds{host_offset_ + run_.time.now()}}, run_.wall()};
+  auto shown = host_offset_ + run_.time.now() * host_rate_ / 1'000;
+  return {host_time{std::chrono::microseconds{shown}}, run_.wall(id_)};
+}
+
+micros sim_node::until(host_time at) const {
+  auto wait = std::chrono::duration_cast<std::chrono::microseconds>(at - reading().host).count();
+  return wait <= 0 ? 0 : wait * 1'000 / host_rate_ + (host_rate_ == 1'000 ? 0 : 1);
 }
 
 partition::config sim_node::config_of(partition_id partition) const {
   auto c = run_.settings.cores;
   c.partition = partition;
   c.consensus.self = id_;
-  c.consensus.seed = mix(incarnation_ * 64 + partition.value);
+  c.consensus.seed = mix((incarnation_ * 64 + partition.value) * 64 + id_.value);
   c.incarnation = incarnation_;
-  c.place = [&places = places_](event_number event) { return places.of_event(event); };
+  c.place = [&places = home_.places()](event_number event) { return places.of_event(event); };
   c.pulse = codec::encode(domain::message{domain::pulse{}});
   return c;
 }
 
+// ---- life and death ----------------------------------------------------------------------------------------------------
+
 void sim_node::boot() {
   up_ = true;
+  clock_.next_life();
   ++incarnation_;
   ++run_.counts[deed::restarts];
   host_offset_ = run_.dice.between(0, 1'000) * second;
+  host_rate_ = 1'000 + run_.dice.between(-run_.settings.drift_permille, run_.settings.drift_permille);
+  if (host_rate_ != 1'000)
+    ++run_.counts[fault::clock_drift];
   if (run_.telling())
     run_.say("node " + std::to_string(id_.value) + " boots, incarnation " + std::to_string(incarnation_));
   writer_ = std::make_unique<disk_writer>(
       run_, clock_, disk_, [this](const auto& d) { on_durable(d); },
       [this](partition_id partition, std::uint64_t checkpoint) {
-        replicas_.at(partition)->handle(partition::checkpoint_flushed{checkpoint});
+        if (!fetcher_->flushed(partition, checkpoint))
+          replicas_.at(partition)->handle(partition::checkpoint_flushed{checkpoint});
       });
   desk_ = std::make_unique<payment_desk>(
       run_, clock_, provider_, [this](const entity_ref& session, const auto& outcome) { settle(session, outcome); });
-  for (std::uint32_t p = 0; p < places_.partitions(); ++p)
-    replicas_.emplace(partition_id{p}, std::make_unique<replica>(run_, *this, partition_id{p}));
-  for (auto& [partition, r] : replicas_)
-    r->start(disk_.recover(partition));
+  bridge_ = std::make_unique<bridge>(run_, *this);
+  fetcher_ = std::make_unique<fetcher>(run_, *this);
+  for (std::uint32_t p = 0; p < home_.places().partitions(); ++p)
+    if (!has_founded_ ? home_.founders({p}).voters.contains(id_)
+                      : home_.target({p}).voters.contains(id_) || checkers_.cluster.involves({p}, id_))
+      host({p});
+    else if (disk_.knows({p}) && run_.dice.coin())
+      disk_.lose_all({p}); // what nobody needs any more is removed
+  has_founded_ = true;
   after_event();
 }
 
-void sim_node::crash() {
+void sim_node::host(partition_id partition) {
+  if (!up_ || replicas_.contains(partition))
+    return;
+  auto& founders = home_.founders(partition);
+  // Who joins later knows no members until the leader finds it.
+  auto bootstrap = founders.voters.contains(id_) && !disk_.has_lost(partition) ? founders : raft::membership{};
+  auto& r = *replicas_.emplace(partition, std::make_unique<replica>(run_, *this, partition)).first->second;
+  r.start(disk_.recover(partition), bootstrap, !disk_.has_lost(partition));
+}
+
+replica* sim_node::find(partition_id partition) {
+  auto known = replicas_.find(partition);
+  return known == replicas_.end() ? nullptr : known->second.get();
+}
+
+void sim_node::crash(std::optional<micros> down) {
   if (!up_)
     return;
   if (run_.telling())
@@ -58,16 +103,30 @@ void sim_node::crash() {
   replicas_.clear();
   writer_.reset();
   desk_.reset();
-  pending_.clear(); // connections break; their clients will notice when they lose patience
+  bridge_.reset(); // connections break; its clients will notice when they lose patience
+  fetcher_.reset();
+  settlements_.clear();
   disk_.power_on();
-  auto down = run_.stormy ? run_.dice.about(run_.settings.down_time) : 10 * ms;
-  run_.time.after(down, [this] { boot(); });
+  home_.net().break_links(id_);
+  auto wait = !run_.stormy ? 10 * ms : down ? *down : run_.dice.about(run_.settings.down_time);
+  if (run_.stormy)
+    wait = std::max(wait, disk_.full_until() - run_.time.now());
+  run_.time.after(wait, [this, life = clock_.life()] {
+    if (!up_ && !is_away_ && life == clock_.life())
+      boot();
+  });
+}
+
+void sim_node::come_back() {
+  is_away_ = false;
+  if (!up_)
+    boot();
 }
 
 void sim_node::begin_crashing() {
   if (run_.settings.crash_every == 0)
     return;
-  run_.time.after(run_.dice.about(run_.settings.crash_every), [this] {
+  run_.time.after(run_.dice.about(run_.settings.crash_every * static_cast<micros>(home_.nodes().size())), [this] {
     if (!run_.stormy)
       return;
     if (up_) {
@@ -75,6 +134,22 @@ void sim_node::begin_crashing() {
       crash();
     }
     begin_crashing();
+  });
+}
+
+void sim_node::pause(micros until) {
+  if (!up_ || clock_.paused())
+    return;
+  if (run_.telling())
+    run_.say("node " + std::to_string(id_.value) + " freezes");
+  ++run_.counts[fault::pause];
+  clock_.pause();
+  run_.time.at(until, [this, life = clock_.life()] {
+    if (life != clock_.life())
+      return;
+    if (run_.telling())
+      run_.say("node " + std::to_string(id_.value) + " goes on");
+    clock_.resume();
   });
 }
 
@@ -98,80 +173,75 @@ void sim_node::on_durable(const disk_writer::durable& d) {
   auto& r = *replicas_.at(d.partition);
   if (d.attempt != 0)
     writer_->begun(d.partition, d.attempt);
+  if (d.installed)
+    r.installed();
   bool log_first = run_.dice.coin();
   if (d.write_id != 0 && log_first)
-    r.handle(partition::written{d.write_id});
+    r.written(d.write_id);
   if (d.checkpoint != 0) {
     r.handle(partition::checkpoint_committed{d.checkpoint});
     writer_->in_force(d.partition);
   }
   if (d.write_id != 0 && !log_first)
-    r.handle(partition::written{d.write_id});
+    r.written(d.write_id);
 }
 
-// ---- commands and queries --------------------------------------------------------------------------------------------
+// ---- commands and queries ----------------------------------------------------------------------------------------------
 
 void sim_node::request(const entity_ref& to, std::shared_ptr<const domain::message> m, bool is_query,
                        std::function<void(const node_answer&)> done) {
   if (!up_)
     return;
-  auto number = next_request_++;
-  auto partition = places_.of_event(to.event);
-  if (run_.telling())
-    run_.say("request to " + to_string(to) + ": " + words_for(*m));
-  auto body = is_query ? std::string{} : codec::encode(*m);
-  pending_.emplace(number, pending{to, m, std::move(done)});
-  if (!is_query)
-    return propose(to, std::move(body), number);
-  partition::query q{to, {id_, incarnation_, number}, actors::box(*m)};
-  clock_.after(run_.dice.between(0, 100), [this, partition, q] { replicas_.at(partition)->handle(partition::ask_all{{q}}); });
+  clock_.after(0, [this, to, m = std::move(m), is_query, done = std::move(done)]() mutable {
+    bridge_->request(to, std::move(m), is_query, std::move(done));
+  });
 }
 
-void sim_node::propose(const entity_ref& to, std::string body, std::uint64_t request) {
-  partition::proposal p;
-  p.to = to;
-  p.from = {id_, incarnation_, request};
-  p.request_id = std::to_string(request);
-  p.body = std::move(body);
-  auto partition = places_.of_event(to.event);
-  clock_.after(run_.dice.between(0, 100), [this, partition, p] { replicas_.at(partition)->handle(partition::propose{{p}}); });
+void sim_node::propose(partition_id partition, std::vector<partition::proposal> all) {
+  if (auto* r = find(partition))
+    return r->handle(partition::propose{std::move(all)});
+  for (const auto& p : all)
+    if (p.from.node)
+      refuse(partition, {p.from, errc::not_leader});
+}
+
+void sim_node::ask(partition_id partition, std::vector<partition::query> all) {
+  if (auto* r = find(partition))
+    return r->handle(partition::ask_all{std::move(all)});
+  for (const auto& q : all)
+    refuse(partition, {q.from, errc::not_leader});
 }
 
 void sim_node::answer(const entry_stamp& at, const partition::origin& to, const domain::reply& r, bool is_query) {
-  if (to.node != id_ || to.incarnation != incarnation_)
-    return; // asked of an earlier process: nobody is there any more
-  auto found = pending_.find(to.request);
-  if (found == pending_.end())
-    return run_.fail("host", "request " + std::to_string(to.request) + " was answered twice");
-  auto asked = std::move(found->second);
-  pending_.erase(found);
-  if (run_.telling())
-    run_.say("answer " + to_string(at) + " to " + to_string(asked.to) + " " + words_for(*asked.what) + ": " +
-             words_for(r));
-  if (!is_query)
-    ++run_.counts.commands;
-  if (is_query)
-    checkers_.answers.told(at, asked.to, *asked.what, r);
-  else
-    checkers_.answers.answered(at, asked.to, *asked.what, r);
-  checkers_.replay.promised(at.partition, at.index);
-  asked.done({std::make_shared<const domain::reply>(r), errc::ok});
-}
-
-void sim_node::refuse(const partition::refusal_out& refusal) {
-  if (refusal.to.node != id_ || refusal.to.incarnation != incarnation_)
+  if (to.request & settlement_bit) { // an outcome arrived
+    settlements_.erase(to.request);
     return;
-  auto found = pending_.find(refusal.to.request);
-  if (found == pending_.end())
-    return run_.fail("host", "request " + std::to_string(refusal.to.request) + " was refused after it was answered");
-  if (refusal.why == errc::overloaded)
-    ++run_.counts[fault::overload];
-  auto asked = std::move(found->second);
-  pending_.erase(found);
-  asked.done({nullptr, refusal.why});
+  }
+  checkers_.answers_leave(at, {id_, incarnation_}, to, r, is_query);
+  if (to.node == id_)
+    bridge_->answered(to, at.partition, at.index, std::make_shared<const domain::reply>(r));
+  else
+    send(to.node, answer_parcel{to, at.partition, at.index, codec::encode(r)});
 }
 
-// ---- between partitions, and to the provider -------------------------------------------------------------------------
+void sim_node::refuse(partition_id by, const partition::refusal_out& refusal) {
+  auto* r = find(by);
+  auto hint = r != nullptr ? r->core().status().consensus.leader : node_id{};
+  if (hint == id_ && refusal.why == errc::not_leader)
+    hint = {}; // it will lead, but does not yet
+  if (refusal.to.node != id_)
+    return send(refusal.to.node, refusal_parcel{refusal, hint});
+  if ((refusal.to.request & settlement_bit) == 0)
+    return bridge_->refused(refusal, hint);
+  auto known = settlements_.find(refusal.to.request);
+  if (known == settlements_.end() || refusal.to.incarnation != incarnation_)
+    return;
+  auto heard = std::move(known->second);
+  settlements_.erase(known);
+  heard(refusal.why);
+}
+
+// ---- between partitions, and to the provider ---------------------------------------------------------------------------
 
 void sim_node::send_note(partition_id to, partition::proposal note) {
   const auto& plan = run_.settings;
@@ -188,7 +258,17 @@ void sim_node::send_note(partition_id to, partition::proposal note) {
       takes = std::max(takes, notes_until_[to] + 1 - run_.time.now());
       notes_until_[to] = run_.time.now() + takes;
     }
-    clock_.after(takes, [this, to, note] { replicas_.at(to)->handle(partition::propose{{note}}); });
+    clock_.after(takes, [this, to, note] {
+      auto leader = bridge_->leader_of(to);
+      if (!leader) {
+        auto all = home_.candidates(to);
+        leader = run_.dice.one_of(all);
+      }
+      if (leader == id_)
+        propose(to, {note});
+      else
+        send(leader, commands_parcel{to, {note}});
+    });
   }
 }
 
@@ -196,26 +276,115 @@ void sim_node::charge(const partition::effect_out& effect) {
   auto c = codec::decode_charge(effect.body);
   if (!c)
     return run_.fail("host", "an effect that is no charge");
-  clock_.after(run_.dice.between(0, 100), [this, of = effect.of, charge = *c] { desk_->start(of, charge); });
+  clock_.after(run_.dice.between(0, 100), [this, of = effect.of, charge = *c] {
+    auto* r = find(home_.places().of_event(of.event));
+    if (r != nullptr && r->core().leading())
+      desk_->start(of, charge);
+  });
 }
 
+/// Goes to the own replica alone: when that leads no more, the next leader has begun the charge again.
 void sim_node::settle(const entity_ref& session, const domain::charge_settled& outcome) {
   auto body = codec::encode(domain::message{outcome});
   if (run_.telling())
-    run_.say("desk: " + words_for(domain::message{outcome}));
+    run_.say("node " + std::to_string(id_.value) + " desk: " + words_for(domain::message{outcome}));
   auto copies = run_.strikes(fault::repeated_outcome, run_.settings.outcome_repeated) ? 2 : 1;
   for (int copy = 0; copy < copies; ++copy) {
-    auto number = next_request_++;
-    auto wait = copy == 0 ? 0 : run_.dice.between(0, 5 * second);
-    // The session answers nothing; only a refusal comes back, and the first copy is tried again.
-    auto again = [this, session, outcome, copy](const node_answer& a) {
-      bool may_help = a.why == errc::overloaded || a.why == errc::not_leader;
-      if (copy == 0 && !a.reply && may_help)
-        clock_.after(200 * ms, [this, session, outcome] { settle(session, outcome); });
-    };
-    pending_.emplace(number, pending{session, std::make_shared<const domain::message>(outcome), again});
-    clock_.after(wait, [this, session, body, number] { propose(session, body, number); });
+    partition::proposal p;
+    p.to = session;
+    p.from = {id_, incarnation_, settlement_bit | next_settlement_++};
+    p.body = body;
+    if (copy == 0)
+      settlements_.emplace(p.from.request, [this, session, outcome](errc why) {
+        if (why == errc::overloaded)
+          clock_.after(200 * ms, [this, session, outcome] { settle(session, outcome); });
+      });
+    auto wait = copy == 0 ? run_.dice.between(0, 100) : run_.dice.between(0, 5 * second);
+    clock_.after(wait, [this, p, partition = home_.places().of_event(session.event)] { propose(partition, {p}); });
   }
+}
+
+// ---- to and from other nodes -------------------------------------------------------------------------------------------
+
+void sim_node::send(node_id to, parcel what) {
+  home_.net().send(id_, to, std::move(what));
+}
+
+void sim_node::receive(node_id from, std::uint64_t incarnation, parcel what) {
+  std::visit([&](auto& p) { on(from, incarnation, p); }, what);
+}
+
+void sim_node::lost_link(node_id to) {
+  bridge_->lost_link(to);
+  for (auto& [partition, r] : replicas_)
+    r->handle(partition::peer_down{to});
+}
+
+void sim_node::role_changed(partition_id partition, const raft::role_changed& role) {
+  if (role.role == raft::role::leader) {
+    checkers_.cluster.leads(partition, role.term, id_);
+    return; // leads once its own first entry is applied
+  }
+  desk_->drop([this, partition](const entity_ref& session) { return home_.places().of_event(session.event) == partition; });
+  bridge_->leads(partition, role.term, role.leader);
+}
+
+void sim_node::leading_began(partition_id partition, log_term term) {
+  ++run_.counts[deed::led];
+  bridge_->leads(partition, term, id_);
+  for (auto& n : home_.nodes())
+    if (n.id() != id_)
+      send(n.id(), leads_parcel{partition, term});
+}
+
+void sim_node::on(node_id from, std::uint64_t incarnation, raft_parcel& p) {
+  auto* r = find(p.partition);
+  if (r == nullptr)
+    return;
+  auto m = wire::decode_raft(p.bytes);
+  if (!m)
+    return run_.fail("codec", "a message between replicas does not parse");
+  if (run_.telling())
+    run_.say("node " + std::to_string(id_.value) + " hears from " + std::to_string(from.value) + " partition " +
+             std::to_string(p.partition.value) + ": " + words_for(*m));
+  r->handle(partition::received{{from, incarnation, std::move(*m)}});
+}
+
+void sim_node::on(node_id, std::uint64_t, commands_parcel& p) {
+  propose(p.partition, std::move(p.all));
+}
+
+void sim_node::on(node_id, std::uint64_t, questions_parcel& p) {
+  ask(p.partition, std::move(p.all));
+}
+
+void sim_node::on(node_id, std::uint64_t, answer_parcel& p) {
+  auto reply = codec::decode_reply(p.reply);
+  if (!reply)
+    return run_.fail("codec", "a reply does not parse");
+  bridge_->answered(p.to, p.partition, p.index, std::make_shared<const domain::reply>(std::move(*reply)));
+}
+
+void sim_node::on(node_id, std::uint64_t, refusal_parcel& p) {
+  bridge_->refused(p.what, p.leader);
+}
+
+void sim_node::on(node_id from, std::uint64_t, leads_parcel& p) {
+  bridge_->leads(p.partition, p.term, from);
+}
+
+void sim_node::on(node_id, std::uint64_t, hash_parcel& p) {
+  ++run_.counts[deed::compared];
+  if (auto* r = find(p.partition))
+    r->handle(partition::compare_state{p.what.index, p.what.hash});
+}
+
+void sim_node::on(node_id from, std::uint64_t incarnation, chunk_request& p) {
+  fetcher_->give(from, incarnation, p);
+}
+
+void sim_node::on(node_id from, std::uint64_t, chunk_parcel& p) {
+  fetcher_->take(from, std::move(p));
 }
 
 } // namespace sluice::simulation

@@ -6,7 +6,8 @@
 #include "operator_client.hpp"
 #include "reckoning.hpp"
 #include "scene.hpp"
-#include "sim_node.hpp"
+#include "sim_cluster.hpp"
+#include "storms.hpp"
 #include "user_client.hpp"
 
 #include <deque>
@@ -22,20 +23,20 @@ class world {
 public:
   explicit world(const run_options& options)
       : run_{options}, places_{run_.settings.partitions}, provider_{run_}, checkers_{run_, provider_},
-        node_{run_, checkers_, provider_, places_, {1}}, net_{run_, checkers_, node_}, operators_{run_, net_} {
+        home_{run_, checkers_, provider_, places_}, storms_{run_, home_, checkers_},
+        net_{run_, checkers_, home_}, operators_{run_, net_} {
     for (std::uint32_t i = 0; i < run_.settings.users; ++i)
       users_.emplace_back(run_, checkers_, net_, operators_, "user" + std::to_string(i + 1));
     provider_.before_capture = [this](const reservation_id& id) { checkers_.money.before_capture(id); };
   }
 
   run_report play() {
-    node_.boot();
+    home_.found();
     operators_.begin();
     for (auto& u : users_)
       u.begin();
     provider_.begin_outages();
-    node_.begin_crashing();
-    jump_wall_clock();
+    storms_.begin();
     until(run_.settings.storm);
     calm_down();
     reckon();
@@ -55,25 +56,17 @@ private:
       run_.time.pass_to(end);
   }
 
-  void jump_wall_clock() {
-    if (run_.settings.wall_jump_every == 0)
-      return;
-    run_.time.after(run_.dice.about(run_.settings.wall_jump_every), [this] {
-      if (!run_.stormy)
-        return;
-      ++run_.counts[fault::wall_jump];
-      run_.wall_offset_ms += run_.dice.coin() ? run_.dice.between(-3'600'000, 3'600'000) : run_.dice.between(-900, 900);
-      jump_wall_clock();
-    });
-  }
-
   /// Faults and people rest; what has begun must end.
   void calm_down() {
     if (!going())
       return;
     run_.say("the storm is over");
     run_.stormy = false;
-    until(run_.time.now() + 12 * second); // a node that is down boots, calls that are late arrive
+    storms_.end();
+    reckoning last{run_, checkers_, home_, net_};
+    until(run_.time.now() + 3 * second);
+    last.somebody_leads();
+    until(run_.time.now() + 9 * second); // calls that are late arrive
     operators_.settle();
     until(run_.time.now() + 75 * second);
   }
@@ -81,7 +74,8 @@ private:
   void reckon() {
     if (!going())
       return;
-    reckoning last{run_, checkers_, node_, net_};
+    storms_.everybody_back();
+    reckoning last{run_, checkers_, home_, net_};
     last.engine_still_works();
     until(run_.time.now() + 6 * second);
     last.everything_ended();
@@ -91,15 +85,18 @@ private:
     last.all_was_answered();
     if (!going())
       return;
-    bool stopped = false;
-    node_.stop_cleanly([&] { stopped = true; });
+    std::size_t stopped = 0;
+    for (auto& n : home_.nodes())
+      n.stop_cleanly([&] { ++stopped; });
     until(run_.time.now() + 5 * second);
-    if (going() && (!stopped || !node_.up()))
-      run_.fail("liveness", "the node did not come back from a clean stop");
+    for (auto& n : home_.nodes())
+      if (going() && (stopped < home_.nodes().size() || !n.up()))
+        run_.fail("liveness", "a node did not come back from a clean stop");
     last.everything_ended();
+    last.replicas_agree();
     if (run_.settings.replay)
       for (std::uint32_t p = 0; p < places_.partitions() && going(); ++p)
-        replay_from_the_beginning(run_, checkers_.replay, node_.config_of({p}));
+        replay_from_the_beginning(run_, checkers_.replay, home_.node({1}).config_of({p}));
   }
 
   run_report report() {
@@ -124,7 +121,8 @@ private:
   partition_map places_;
   sim_provider provider_;
   checkers checkers_;
-  sim_node node_;
+  sim_cluster home_;
+  storms storms_;
   network net_;
   operator_client operators_;
   std::deque<user_client> users_;

@@ -1,4 +1,4 @@
-// One seed, one run: a node with its partitions under storm, then calm, then the reckoning.
+// One seed, one run: nodes with their partitions under storm, then calm, then the reckoning.
 #pragma once
 
 #include "plan.hpp"

@@ -29,6 +29,24 @@ enum class fault : std::uint8_t {
   repeated_outcome,  // the desk's report comes twice, or late
   wall_jump,
   overload,          // queues so small that commands are refused
+  // between nodes
+  lost_message,      // where links keep their order, it takes the connection with it
+  late_message,
+  repeated_message,
+  broken_link,
+  split,             // one-way ones included
+  isolated_leader,
+  false_alarm,       // somebody is said to be dead who is not
+  // of nodes
+  mass_crash,        // several at once, or all
+  pause,             // the process is frozen, then goes on with its old view
+  slow_spell,        // a disk is slow for seconds
+  full_disk,         // the node stops until there is room again
+  lost_tail,         // the end of every log of a node is gone
+  wiped_disk,
+  clock_drift,
+  moved,             // replicas change nodes
+  transfer,          // a leader is asked to hand over
   count_,
 };
 
@@ -36,7 +54,9 @@ constexpr std::array<std::string_view, static_cast<std::size_t>(fault::count_)> 
     "crash",           "power_cut",        "slow_disk",     "lost_unsynced",   "lost_note",     "repeated_note",
     "late_note",       "lost_request",     "lost_answer",   "repeated_request", "provider_error", "provider_silence",
     "provider_late",   "provider_outage",  "declined",      "capture_refused", "refund_refused", "repeated_outcome",
-    "wall_jump",       "overload"};
+    "wall_jump",       "overload",         "lost_message",  "late_message",    "repeated_message", "broken_link",
+    "split",           "isolated_leader",  "false_alarm",   "mass_crash",      "pause",         "slow_spell",
+    "full_disk",       "lost_tail",        "wiped_disk",    "clock_drift",     "moved",         "transfer"};
 
 /// Operations that succeeded, as the engine answered them.
 enum class deed : std::uint8_t {
@@ -70,6 +90,14 @@ enum class deed : std::uint8_t {
   restarts,
   passivated,
   replays_checked,
+  // of clusters
+  led,        // a leader began
+  forwarded,  // commands from a bridge to a leader elsewhere
+  resent,     // by a bridge that heard nothing, or of a new leader
+  fetched,    // checkpoints from another node
+  readmitted, // replicas that had lost their log
+  compared,   // state hashes of a leader, by its followers
+  late_answers, // of a leader whom another had followed: checked for less
   count_,
 };
 
@@ -77,7 +105,7 @@ constexpr std::array<std::string_view, static_cast<std::size_t>(deed::count_)> d
     "defined", "redefined", "controlled", "removed",   "joined",   "admitted",    "claimed",  "left",       "completed",
     "held",    "held_across", "held_places", "contended", "extended", "released", "lapsed",     "paying",   "paid_free",  "confirmed",
     "failed",  "cancelled", "refunded",   "stuck", "replayed",  "asked",    "refused",     "checkpoints", "restarts", "passivated",
-    "replays_checked"};
+    "replays_checked", "led", "forwarded", "resent", "fetched", "readmitted", "compared", "late_answers"};
 
 struct tally {
   std::array<std::uint64_t, static_cast<std::size_t>(fault::count_)> faults{};

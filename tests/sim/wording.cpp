@@ -125,8 +125,38 @@ std::string words_for(const domain::reply& r) {
           [](const domain::reservations_reply& x) { return number(x.reservations.size()) + " reservations"; },
           [](const domain::event_reply& x) { return "event revision " + number(x.revision); },
           [](const domain::registered_reply& x) { return "event number " + number(x.number.value); },
+          [](const auto&) { return std::string{"another reply"}; },
       },
       r);
+}
+
+std::string words_for(const raft::message& m) {
+  auto text = std::visit(
+      overloaded{
+          [](const raft::vote_request& x) {
+            return (x.pre_vote ? "pre_vote? last " : "vote? last ") + number(x.last_index) + "/" + number(x.last_term);
+          },
+          [](const raft::vote_reply& x) {
+            return std::string{x.pre_vote ? "pre_vote " : "vote "} + (x.granted ? "yes" : "no");
+          },
+          [](const raft::append_request& x) {
+            return "append prev " + number(x.prev_index) + "/" + number(x.prev_term) + " entries " +
+                   number(x.entries.size()) + " commit " + number(x.commit);
+          },
+          [](const raft::append_reply& x) {
+            return x.success ? "appended to " + number(x.match) + " standing " + number(static_cast<unsigned>(x.standing))
+                             : "rejected prev " + number(x.rejected_prev) + " conflict " + number(x.conflict_first);
+          },
+          [](const raft::snapshot_offer& x) { return "offer of index " + number(x.snapshot.index); },
+          [](const raft::snapshot_reply& x) {
+            return "offer of index " + number(x.index) + (x.installed ? " installed" : x.failed ? " failed" : " noted");
+          },
+          [](const raft::timeout_now&) { return std::string{"timeout_now"}; },
+          [](const raft::read_request&) { return std::string{"read?"}; },
+          [](const raft::read_reply& x) { return "read " + number(x.index); },
+      },
+      m);
+  return text + " term " + number(std::visit([](const auto& x) { return x.term; }, m));
 }
 
 } // namespace sluice::simulation

@@ -1,72 +1,13 @@
-#include "storage/checkpoint_writer.hpp"
-#include "storage/key_layout.hpp"
-#include "storage/log_writer.hpp"
-#include "storage/rocks_store.hpp"
-#include "support/faulty_fs.hpp"
-#include "support/temp_folder.hpp"
+#include "store_fixture.hpp"
 
-#include <catch2/catch.hpp>
+#include "storage/checkpoint_writer.hpp"
+#include "storage/log_writer.hpp"
 
 #include <fstream>
 #include <future>
 
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 using namespace sluice;
-using namespace sluice::storage;
-using test::forgetful_fs;
-using test::temp_folder;
-
-namespace {
-
-/// A store on a file system that forgets, and can lose its power.
-struct shaky_store {
-  temp_folder folder;
-  std::shared_ptr<forgetful_fs> fs = std::make_shared<forgetful_fs>(rocksdb::FileSystem::Default());
-  std::unique_ptr<rocksdb::Env> env = rocksdb::NewCompositeEnv(fs);
-  std::unique_ptr<rocks_store> store;
-
-  shaky_store() { open(); }
-
-  void open() {
-    rocks_settings s;
-    s.folder = folder.path();
-    s.env = env.get();
-    store = std::make_unique<rocks_store>(s);
-  }
-
-  /// Everything unsynced is gone.
-  void cut_power(std::uint64_t torn = 0) {
-    store.reset();
-    fs->cut_power(torn);
-    open();
-  }
-};
-
-stored_entry entry(log_index index, std::string text, log_term term = 1) {
-  return {index, term, 1, std::make_shared<const std::string>(std::move(text))};
-}
-
-log_batch append(partition_id partition, std::vector<stored_entry> entries) {
-  log_batch b;
-  b.partition = partition;
-  b.append = std::move(entries);
-  return b;
-}
-
-std::vector<std::string> texts(const recovered& r) {
-  std::vector<std::string> all;
-  for (const auto& e : r.log)
-    all.push_back(*e.payload);
-  return all;
-}
-
-const auto alice = entity_ref::of_session({1}, "alice");
-const auto al = entity_ref::of_session({1}, "al");
-
-} // namespace
+using namespace sluice::test;
 
 TEST_CASE("storage: what was written is there after a power cut, what was not acknowledged may not be", "[storage]") {
   shaky_store s;
@@ -273,32 +214,6 @@ TEST_CASE("storage: checkpoints wait for their number, flush the feed too, and c
   s.store->scan_feed({0}, 0, [&](log_index, std::string_view) { return ++facts > 0; });
   CHECK(facts == 1);
 }
-
-namespace {
-
-/// Runs `act` in a child process; what it printed to standard error, and whether it was aborted.
-std::pair<std::string, bool> in_child(const std::function<void()>& act) {
-  int pipe_ends[2];
-  REQUIRE(::pipe(pipe_ends) == 0);
-  auto child = ::fork();
-  if (child == 0) {
-    ::dup2(pipe_ends[1], 2);
-    ::signal(SIGABRT, SIG_DFL); // Catch would report it as its own
-    act();
-    ::_exit(0);
-  }
-  ::close(pipe_ends[1]);
-  std::string text;
-  char buffer[512];
-  for (ssize_t n = 0; (n = ::read(pipe_ends[0], buffer, sizeof(buffer))) > 0;)
-    text.append(buffer, static_cast<std::size_t>(n));
-  ::close(pipe_ends[0]);
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  return {text, WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT};
-}
-
-} // namespace
 
 TEST_CASE("storage: a full disk or a failed sync stops the process and says what to do", "[storage]") {
   bool full = GENERATE(true, false);

@@ -19,7 +19,7 @@ namespace sluice::test {
 
 using namespace domain;
 
-/// Runs one command at a time as a log entry of its own, supersteps included.
+/// Runs a command as a log entry of its own, supersteps included.
 class group {
 public:
   static constexpr event_number number{1};
@@ -39,16 +39,24 @@ public:
 
   /// One log entry with one command; the answer, if any.
   std::optional<reply> run(const entity_ref& to, const message& command) {
-    answer_.reset();
+    return run_together(to, {command}).front();
+  }
+
+  /// One log entry with several commands; the answer of each, if any.
+  std::vector<std::optional<reply>> run_together(const entity_ref& to, const std::vector<message>& commands) {
+    answers_.assign(commands.size(), std::nullopt);
     ++index;
-    deliver(to, command);
+    for (ordinal_ = 0; ordinal_ < commands.size(); ++ordinal_)
+      deliver(to, commands[ordinal_]);
     while (!tells_.empty()) {
       auto step = std::move(tells_);
       tells_.clear();
-      for (auto& t : step)
+      for (auto& [ordinal, t] : step) {
+        ordinal_ = ordinal;
         deliver(t.to, t.body);
+      }
     }
-    return answer_;
+    return answers_;
   }
 
   template <class Reply>
@@ -205,10 +213,10 @@ private:
     for (auto& e : out)
       std::visit(overloaded{
                      [&](answer& a) {
-                       CHECK_FALSE(answer_); // one command, one answer
-                       answer_ = std::move(a.body);
+                       CHECK_FALSE(answers_[ordinal_]); // one command, one answer
+                       answers_[ordinal_] = std::move(a.body);
                      },
-                     [&](tell& t) { tells_.push_back(std::move(t)); },
+                     [&](tell& t) { tells_.emplace_back(ordinal_, std::move(t)); },
                      [&](note& n) { notes.push_back(std::move(n)); },
                      [&](publish& p) { publications.push_back(std::move(p.body)); },
                      [&](charge& c) {
@@ -231,8 +239,9 @@ private:
   std::map<block_number, area> areas_;
   std::map<std::string, session> sessions_;
   std::map<entity_ref, std::optional<log_time>> deadlines_;
-  std::vector<tell> tells_;
-  std::optional<reply> answer_;
+  std::vector<std::pair<std::size_t, tell>> tells_; // with the command that led to them
+  std::vector<std::optional<reply>> answers_;       // by command of the entry
+  std::size_t ordinal_ = 0;
 };
 
 } // namespace sluice::test

@@ -61,6 +61,11 @@ struct arguments {
   unsigned wait_seconds = 0;
   entity_question entity;
   log_question log;
+  std::string node;
+  std::vector<std::string> nodes;
+  std::uint32_t number = 0;
+  std::uint32_t ttl_seconds = 3600;
+  cluster_watch cluster;
 };
 
 CLI::App* add(CLI::App& parent, arguments& a, const std::string& name, const std::string& what,
@@ -188,6 +193,66 @@ void add_node_commands(CLI::App& app, arguments& a) {
   remove->add_option("name", a.name, "its name")->required()->check(is_id)->type_name("");
 }
 
+void add_node(CLI::App* command, arguments& a) {
+  command->add_option("node", a.node, "name of the node")->required()->check(is_id)->type_name("");
+}
+
+void add_token_ttl(CLI::App* command, arguments& a) {
+  command->add_option("--ttl", a.ttl_seconds, "how long the token is good")
+      ->check(CLI::Range(1u, 604'800u))
+      ->type_name("SECONDS")
+      ->capture_default_str();
+}
+
+void add_cluster_commands(CLI::App& app, arguments& a) {
+  auto& cluster = *app.add_subcommand("cluster", "nodes, copies and leaders");
+  cluster.require_subcommand(1);
+
+  auto* status = add(cluster, a, "status", "nodes, partitions, leaders, lag, and what is wrong; exit code 1 if anything is",
+                     [&a] { show_cluster(a.common, a.cluster); });
+  status->add_flag("--watch", a.cluster.watch, "look again and again");
+  status->add_option("--count", a.cluster.count, "with --watch: stop after so many looks")->type_name("N");
+  status->add_option("--interval-ms", a.cluster.interval_ms, "with --watch: time between two looks")
+      ->check(CLI::Range(100u, 3'600'000u))
+      ->type_name("N")
+      ->capture_default_str();
+
+  auto* token = add(cluster, a, "token", "a one-time token for a new node, and the command to run there",
+                    [&a] { make_join_token(a.common, {}, a.ttl_seconds); });
+  token->alias("join");
+  add_token_ttl(token, a);
+  auto* replace = add(cluster, a, "replace", "likewise for a node whose disk is gone: same name, new disk",
+                      [&a] { make_join_token(a.common, a.node, a.ttl_seconds); });
+  add_node(replace, a);
+  add_token_ttl(replace, a);
+
+  auto* drain = add(cluster, a, "drain", "move leaders and replicas away from a node; then it may be stopped",
+                    [&a] { drain_node(a.common, a.node, a.wait_seconds); });
+  add_node(drain, a);
+  drain->add_option("--wait", a.wait_seconds, "wait so long for the last one to have moved")->type_name("SECONDS");
+  add_node(add(cluster, a, "activate", "let a draining node take part again", [&a] { activate_node(a.common, a.node); }), a);
+  add_node(add(cluster, a, "remove", "forget a drained node for good", [&a] { remove_node(a.common, a.node); }), a);
+
+  auto* replication = add(cluster, a, "replication", "how many members hold each partition",
+                          [&a] { set_replication(a.common, a.number); });
+  replication->add_option("copies", a.number, "1, 3 or 5")->required()->check(CLI::IsMember({1u, 3u, 5u}))->type_name("");
+  auto* transfer = add(cluster, a, "transfer", "let another replica lead a partition",
+                       [&a] { transfer_partition(a.common, a.number, a.node); });
+  transfer->add_option("partition", a.number, "its number")->required()->type_name("");
+  transfer->add_option("node", a.node, "who shall lead; without, whoever is best")->check(is_id)->type_name("");
+  add(cluster, a, "rebalance", "spread the leaders evenly", [&a] { rebalance_cluster(a.common); });
+  auto* feature = add(cluster, a, "activate-feature", "after an upgrade: use what only the new version understands, for good",
+                      [&a] { activate_feature(a.common, a.number); });
+  feature->add_option("level", a.number, "the feature level")->required()->type_name("");
+
+  auto* certs = add(cluster, a, "certs", "certificates for the wire between nodes, and an authority if there is none; needs no node",
+                    [&a] { make_certificates(a.common, a.output, a.nodes); });
+  certs->add_option("-o,--out", a.output, "folder for them; ca.crt and ca.key there are used if they exist")
+      ->required()
+      ->type_name("DIR");
+  certs->add_option("name", a.nodes, "names of nodes")->required()->check(is_id)->type_name("");
+}
+
 /// KIND[/EVENT[/BLOCK or USER]] into its parts.
 std::function<std::string(std::string&)> split_entity(entity_question& q) {
   return [&q](std::string& text) -> std::string {
@@ -249,6 +314,7 @@ exit_code run_command_line(int argc, const char* const* argv) {
       ->type_name("SECONDS");
   add_event_commands(app, a);
   add_node_commands(app, a);
+  add_cluster_commands(app, a);
   add_inspect_commands(app, a);
   try {
     app.parse(argc, argv);

@@ -57,6 +57,26 @@ void create_key(const settings& s, const std::string& name, const std::string& r
                 const std::filesystem::path& output);
 void delete_key(const settings& s, const std::string& name);
 
+// the cluster (cluster_commands.cpp, cluster_status.cpp)
+struct cluster_watch {
+  bool watch = false;
+  std::uint64_t count = 0; // 0: until interrupted
+  std::uint32_t interval_ms = 1000;
+};
+
+void show_cluster(const settings& s, const cluster_watch& options);
+/// For a new node, or with `replaces` for one in the place of the node of that name.
+void make_join_token(const settings& s, const std::string& replaces, std::uint32_t ttl_seconds);
+void drain_node(const settings& s, const std::string& node, unsigned wait_seconds);
+void activate_node(const settings& s, const std::string& node);
+void remove_node(const settings& s, const std::string& node);
+void set_replication(const settings& s, std::uint32_t factor);
+void activate_feature(const settings& s, std::uint32_t level);
+/// An empty `to`: whoever is best.
+void transfer_partition(const settings& s, std::uint32_t partition, const std::string& to);
+void rebalance_cluster(const settings& s);
+void make_certificates(const settings& s, const std::filesystem::path& folder, const std::vector<std::string>& names);
+
 // looking inside (inspect.cpp)
 void inspect_actors(const settings& s);
 

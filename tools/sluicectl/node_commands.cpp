@@ -85,7 +85,8 @@ void show_status(const settings& s, unsigned wait_seconds) {
       text += "cluster  " + printable(text_in(cluster->body, "clusterId")) + "\nversion  " +
               printable(text_in(cluster->body, "version")) + "\n";
       for (const auto& node : list_in(cluster->body, "nodes"))
-        text += "node     " + figure_in(node, "id") + "  " + printable(text_in(node, "listen")) + "  " +
+        text += "node     " + figure_in(node, "id") + "  " +
+                printable(text_in(node, node.find("httpAddress") != nullptr ? "httpAddress" : "listen")) + "  " +
                 printable(text_in(node, "state")) + "\n";
       put(text + "\n");
       table t{{"PARTITION", "LEADER", "TERM", "INDEX", "COMMIT", "CHECKPOINT", "LAG", "ACTIVE", "PAYING"}};

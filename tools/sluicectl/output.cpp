@@ -30,6 +30,17 @@ bool looks_numeric(std::string_view text) {
          });
 }
 
+/// A line that wraps would push those above it out of their place.
+std::string fitted(std::string line, std::size_t width) {
+  std::size_t columns = 0;
+  for (std::size_t i = 0; i < line.size(); ++i)
+    if ((static_cast<unsigned char>(line[i]) & 0xC0) != 0x80 && ++columns > width) {
+      line.resize(i);
+      break;
+    }
+  return line;
+}
+
 winsize terminal_size() {
   winsize size{};
   if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0)
@@ -219,6 +230,22 @@ void progress::clear() {
   if (shown_)
     std::fputs("\r\x1b[2K", stderr);
   shown_ = false;
+}
+
+void screen::draw(const std::vector<std::string>& lines) {
+  std::string text;
+  if (drawn_ > 0)
+    text += "\x1b[" + std::to_string(drawn_) + "A\r";
+  // The last line of the terminal stays free: writing it would push the first one out of its place.
+  auto room = std::max<std::size_t>(terminal_height(), 3) - 1;
+  auto width = terminal_width();
+  drawn_ = std::min(lines.size(), room);
+  for (std::size_t i = 0; i < drawn_; ++i) {
+    bool cut = i + 1 == drawn_ && lines.size() > room;
+    text += "\x1b[2K" + fitted(cut ? "… and " + std::to_string(lines.size() - i) + " more lines" : lines[i], width) + "\n";
+  }
+  text += "\x1b[J";
+  put(text);
 }
 
 void report(const failure& why, bool as_json) {

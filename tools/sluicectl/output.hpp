@@ -74,6 +74,15 @@ private:
   std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
 };
 
+/// Lines on a terminal that stay in their place: each drawing replaces the one before. What does not fit is cut off.
+class screen {
+public:
+  void draw(const std::vector<std::string>& lines);
+
+private:
+  std::size_t drawn_ = 0;
+};
+
 /// Shows a failure: lines on standard error, or one JSON object there.
 void report(const failure& why, bool as_json);
 

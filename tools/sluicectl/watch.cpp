@@ -146,33 +146,14 @@ private:
       lines.push_back(printable(trouble));
       lines.emplace_back("trying again …");
     }
-    std::string text;
-    if (drawn_ > 0)
-      text += "\x1b[" + std::to_string(drawn_) + "A\r";
-    auto width = terminal_width();
-    for (auto& line : lines)
-      text += "\x1b[2K" + fitted(std::move(line), width) + "\n";
-    text += "\x1b[J";
-    drawn_ = lines.size();
-    put(text);
-  }
-
-  /// A line that wraps would push the table out of its place.
-  static std::string fitted(std::string line, std::size_t width) {
-    std::size_t columns = 0;
-    for (std::size_t i = 0; i < line.size(); ++i)
-      if ((static_cast<unsigned char>(line[i]) & 0xC0) != 0x80 && ++columns > width) {
-        line.resize(i);
-        break;
-      }
-    return line;
+    screen_.draw(lines);
   }
 
   settings settings_;
   watch_options options_;
   admin_api api_;
   std::map<std::string, rate> rates_;
-  std::size_t drawn_ = 0;
+  screen screen_;
 };
 
 } // namespace

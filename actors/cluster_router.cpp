@@ -1,0 +1,257 @@
+#include "actors/cluster_router.hpp"
+
+#include "actors/entity_shell.hpp"
+#include "cluster/partition/wire.hpp"
+#include "codec/message.hpp"
+#include "codec/reply.hpp"
+#include "sluice/peer.pb.h"
+
+#include <map>
+#include <utility>
+
+namespace sluice::actors {
+
+namespace {
+
+void encode_origin(const partition::origin& from, proto::Origin& to) {
+  to.set_node(from.node.value);
+  to.set_incarnation(from.incarnation);
+  to.set_request(from.request);
+}
+
+/// An answer always goes to the node that sent the request, whatever the request says.
+partition::origin decode_origin(node_id sender, const proto::Origin& from) {
+  return {from.node() == 0 ? node_id{} : sender, from.incarnation(), from.request()};
+}
+
+bool is_kind(std::uint32_t kind) {
+  switch (static_cast<entity_kind>(kind)) {
+  case entity_kind::event:
+  case entity_kind::seat_block:
+  case entity_kind::area:
+  case entity_kind::session:
+  case entity_kind::catalogue:
+  case entity_kind::ranking:
+    return true;
+  }
+  return false;
+}
+
+} // namespace
+
+cluster_router::cluster_router(node_id node, std::uint64_t incarnation, std::uint32_t partitions)
+    : local_{node, incarnation, partitions}, ways_(partitions) {}
+
+cluster_router::way cluster_router::way_of(partition_id partition) const {
+  std::lock_guard lock{lock_};
+  return ways_.at(partition.value);
+}
+
+// ---- who leads -------------------------------------------------------------------------------------------------------
+
+void cluster_router::leader_is(partition_id partition, log_term term, node_id leader) {
+  std::lock_guard lock{lock_};
+  if (partition.value >= ways_.size())
+    return;
+  auto& w = ways_[partition.value];
+  if (term < w.term || (term == w.term && (!leader || w.leader)))
+    return;
+  w = {leader, term, w.version + 1};
+}
+
+void cluster_router::line_changed(node_id node) {
+  std::lock_guard lock{lock_};
+  for (auto& w : ways_)
+    if (w.leader == node)
+      ++w.version;
+}
+
+node_id cluster_router::leader_of(partition_id partition) const {
+  return way_of(partition).leader;
+}
+
+std::vector<std::pair<partition_id, log_term>> cluster_router::led_here() const {
+  std::vector<std::pair<partition_id, log_term>> led;
+  std::lock_guard lock{lock_};
+  for (std::uint32_t p = 0; p < ways_.size(); ++p)
+    if (ways_[p].leader == local_.node())
+      led.emplace_back(partition_id{p}, ways_[p].term);
+  return led;
+}
+
+std::uint64_t cluster_router::way_to(partition_id partition) const {
+  return way_of(partition).version;
+}
+
+// ---- out -------------------------------------------------------------------------------------------------------------
+
+bool cluster_router::send(node_id to, const std::string& item) {
+  return links_ != nullptr && links_->send(to, item);
+}
+
+void cluster_router::refuse(const std::vector<partition::origin>& who) {
+  std::vector<partition::refusal_out> refusals;
+  for (const auto& origin : who)
+    if (origin.node)
+      refusals.push_back({origin, errc::not_leader});
+  if (!refusals.empty())
+    local_.give_back({}, std::move(refusals));
+}
+
+void cluster_router::propose(partition_id to, std::vector<partition::proposal> batch) {
+  auto leader = leader_of(to);
+  if (leader == local_.node() && local_.handle_of(to))
+    return local_.propose(to, std::move(batch));
+  bool sent = false;
+  if (leader && leader != local_.node()) {
+    proto::PeerItem item;
+    auto& out = *item.mutable_commands();
+    out.set_partition(to.value);
+    for (const auto& p : batch)
+      partition::encode(p, *out.add_commands());
+    sent = send(leader, item.SerializeAsString());
+  }
+  if (sent)
+    return;
+  std::vector<partition::origin> who;
+  for (const auto& p : batch)
+    who.push_back(p.from);
+  refuse(who);
+}
+
+void cluster_router::ask(partition_id to, std::vector<partition::query> batch) {
+  auto leader = leader_of(to);
+  if (leader == local_.node() && local_.handle_of(to))
+    return local_.ask(to, std::move(batch));
+  bool sent = false;
+  if (leader && leader != local_.node()) {
+    proto::PeerItem item;
+    auto& out = *item.mutable_questions();
+    out.set_partition(to.value);
+    for (const auto& q : batch) {
+      auto& question = *out.add_questions();
+      partition::encode(q.to, *question.mutable_to());
+      encode_origin(q.from, *question.mutable_origin());
+      question.set_question(codec::encode(unbox(q.body)));
+    }
+    sent = send(leader, item.SerializeAsString());
+  }
+  if (sent)
+    return;
+  std::vector<partition::origin> who;
+  for (const auto& q : batch)
+    who.push_back(q.from);
+  refuse(who);
+}
+
+void cluster_router::give_back(std::vector<partition::answer_out> answers,
+                               std::vector<partition::refusal_out> refusals) {
+  std::map<node_id, proto::PeerItem> elsewhere;
+  auto add = [&](const partition::origin& to) -> proto::ForwardedAnswer& {
+    auto& a = *elsewhere[to.node].mutable_answers()->add_answers();
+    a.set_incarnation(to.incarnation);
+    a.set_request(to.request);
+    return a;
+  };
+  auto is_ours = [this](const partition::origin& o) { return o.node == local_.node() || !o.node; };
+  std::erase_if(answers, [&](const partition::answer_out& a) {
+    if (is_ours(a.to))
+      return false;
+    auto& out = add(a.to);
+    out.set_index(a.index);
+    out.set_reply(codec::encode(unbox(a.body)));
+    return true;
+  });
+  std::erase_if(refusals, [&](const partition::refusal_out& r) {
+    if (is_ours(r.to))
+      return false;
+    add(r.to).set_refusal(static_cast<std::uint32_t>(r.why));
+    return true;
+  });
+  // One that can not be handed over is asked for again: its node sees the line break.
+  for (const auto& [node, item] : elsewhere)
+    if (links_ != nullptr)
+      links_->send_or_break(node, item.SerializeAsString());
+  if (!answers.empty() || !refusals.empty())
+    local_.give_back(std::move(answers), std::move(refusals));
+}
+
+// ---- in --------------------------------------------------------------------------------------------------------------
+
+bool cluster_router::take(node_id from, const proto::ForwardedCommands& in) {
+  partition_id to{in.partition()};
+  if (to.value >= ways_.size())
+    return false;
+  std::vector<partition::proposal> batch;
+  batch.reserve(static_cast<std::size_t>(in.commands_size()));
+  for (const auto& c : in.commands()) {
+    partition::proposal p;
+    if (c.note_ack() != 0) {
+      p.ack = partition::note_source{{c.note_ack_from()}, c.note_ack()};
+    } else {
+      // What gets into the log is executed by every replica: nothing that does not decode may come so far.
+      if (!is_kind(c.to().kind()) || !codec::decode_message(c.body()))
+        return false;
+      p.to = partition::decode(c.to());
+      p.body = c.body();
+      p.request_id = c.request_id();
+      p.from = decode_origin(from, c.origin());
+      if (c.has_note())
+        p.note = partition::note_source{{c.note().partition()}, c.note().sequence()};
+    }
+    batch.push_back(std::move(p));
+  }
+  if (local_.handle_of(to)) {
+    local_.propose(to, std::move(batch));
+    return true;
+  }
+  std::vector<partition::refusal_out> refusals;
+  for (const auto& p : batch)
+    if (p.from.node)
+      refusals.push_back({p.from, errc::not_leader});
+  give_back({}, std::move(refusals));
+  return true;
+}
+
+bool cluster_router::take(node_id from, const proto::ForwardedQuestions& in) {
+  partition_id to{in.partition()};
+  if (to.value >= ways_.size())
+    return false;
+  std::vector<partition::query> batch;
+  batch.reserve(static_cast<std::size_t>(in.questions_size()));
+  for (const auto& q : in.questions()) {
+    auto question = codec::decode_message(q.question());
+    if (!is_kind(q.to().kind()) || !question)
+      return false;
+    batch.push_back({partition::decode(q.to()), decode_origin(from, q.origin()), box(std::move(*question))});
+  }
+  if (local_.handle_of(to)) {
+    local_.ask(to, std::move(batch));
+    return true;
+  }
+  std::vector<partition::refusal_out> refusals;
+  for (const auto& q : batch)
+    refusals.push_back({q.from, errc::not_leader});
+  give_back({}, std::move(refusals));
+  return true;
+}
+
+bool cluster_router::take(const proto::ForwardedAnswers& in) {
+  std::vector<partition::answer_out> answers;
+  std::vector<partition::refusal_out> refusals;
+  for (const auto& a : in.answers()) {
+    partition::origin to{local_.node(), a.incarnation(), a.request()};
+    if (a.refusal() != 0) {
+      refusals.push_back({to, static_cast<errc>(a.refusal())});
+      continue;
+    }
+    auto reply = codec::decode_reply(a.reply());
+    if (!reply)
+      return false;
+    answers.push_back({to, a.index(), box(std::move(*reply))});
+  }
+  local_.give_back(std::move(answers), std::move(refusals));
+  return true;
+}
+
+} // namespace sluice::actors

@@ -1,0 +1,287 @@
+#include "actors/peer_desk.hpp"
+
+#include "actors/entity_shell.hpp"
+#include "actors/partition.hpp"
+#include "cluster/wire.hpp"
+#include "codec/publication.hpp"
+#include "sluice/peer.pb.h"
+
+#include <spdlog/spdlog.h>
+
+#include <utility>
+
+namespace sluice::actors {
+
+namespace {
+
+constexpr std::chrono::seconds answer_patience{5};
+
+host_time host_now() {
+  return host_time{std::chrono::duration_cast<std::chrono::microseconds>(
+      std::chrono::steady_clock::now().time_since_epoch())};
+}
+
+} // namespace
+
+peer_desk::peer_desk(cluster_router& routes, storage::log_store* store, hooks how)
+    : routes_{routes}, store_{store}, how_{std::move(how)} {}
+
+peer_desk::~peer_desk() {
+  stop();
+}
+
+void peer_desk::connect(link::links& links) {
+  links_ = &links;
+  if (store_ == nullptr)
+    return;
+  snapshot_transfer::hooks h;
+  h.send = [&links](node_id to, const std::string& item) { return links.send(to, item); };
+  h.fetched = [this](partition_id partition, partition::fetched what) {
+    tell(partition, fetched_back{std::make_shared<partition::fetched>(std::move(what))});
+  };
+  h.given_up = how_.given_up;
+  h.now = host_now;
+  transfer_ = std::make_unique<snapshot_transfer>(*store_, std::move(h));
+}
+
+void peer_desk::stop() {
+  reader_.stop();
+  if (transfer_)
+    transfer_->stop();
+}
+
+template <class Message>
+void peer_desk::tell(partition_id partition, Message message) {
+  if (auto handle = routes_.local().handle_of(partition))
+    caf::anon_send(handle, std::move(message));
+}
+
+// ---- of replicas -----------------------------------------------------------------------------------------------------
+
+void peer_desk::send(partition_id partition, node_id to, const raft::message& m) {
+  proto::PeerItem item;
+  item.mutable_raft()->set_partition(partition.value);
+  item.mutable_raft()->set_message(wire::encode_raft(m));
+  links_->send(to, item.SerializeAsString());
+}
+
+void peer_desk::load(partition_id partition, const raft::load& what) {
+  reader_.run([this, partition, what] {
+    auto done = std::make_shared<raft::loaded>();
+    done->load_id = what.id;
+    for (const auto& e : store_->read_log(partition, what.first, what.last, what.max_bytes))
+      done->entries.push_back(entry_from(e));
+    tell(partition, loaded_back{std::move(done)});
+  });
+}
+
+void peer_desk::fetch(partition_id partition, const partition::fetch_out& what) {
+  spdlog::info("snapshot.fetch partition={} index={} term={} from={}", partition.value, what.ref.index, what.ref.term,
+               what.from.value);
+  transfer_->fetch(partition, what);
+}
+
+void peer_desk::begun(partition_id partition, std::uint64_t attempt) {
+  if (transfer_)
+    transfer_->begun(partition, attempt);
+}
+
+void peer_desk::leads(partition_id partition, log_term term) {
+  routes_.leader_is(partition, term, routes_.local().node());
+  proto::PeerItem item;
+  item.mutable_leading()->set_partition(partition.value);
+  item.mutable_leading()->set_term(term);
+  links_->send_to_all(item.SerializeAsString());
+}
+
+void peer_desk::follows(partition_id partition, log_term term, node_id leader) {
+  routes_.leader_is(partition, term, leader);
+}
+
+void peer_desk::compare(partition_id partition, const partition::hash_out& hash) {
+  proto::PeerItem item;
+  auto& h = *item.mutable_hash();
+  h.set_partition(partition.value);
+  h.set_index(hash.index);
+  h.set_hash(hash.hash);
+  links_->send_to_all(item.SerializeAsString());
+}
+
+void peer_desk::take(partition_id partition, const std::vector<partition::publication_out>& publications) {
+  how_.models->take(partition, publications);
+  if (!links_->any_open())
+    return;
+  for (const auto& p : publications) {
+    proto::PeerItem item;
+    auto& out = *item.mutable_published();
+    out.set_partition(partition.value);
+    out.set_index(p.index);
+    out.set_publication(codec::encode(unbox(p.body)));
+    links_->send_to_all(item.SerializeAsString());
+  }
+}
+
+// ---- of the links ----------------------------------------------------------------------------------------------------
+
+void peer_desk::received(node_id from, std::uint64_t incarnation, const std::string& envelope) {
+  proto::Envelope in;
+  if (!in.ParseFromString(envelope)) {
+    ++nonsense_;
+    return;
+  }
+  for (auto& item : *in.mutable_items())
+    if (!dispatch(from, incarnation, item))
+      ++nonsense_;
+}
+
+bool peer_desk::dispatch(node_id from, std::uint64_t incarnation, proto::PeerItem& item) {
+  using kind = proto::PeerItem;
+  switch (item.body_case()) {
+  case kind::kRaft: {
+    auto m = wire::decode_raft(item.raft().message());
+    if (m)
+      tell({item.raft().partition()}, replica_said{from, incarnation, std::make_shared<raft::message>(std::move(*m))});
+    return m.has_value();
+  }
+  case kind::kCommands:
+    return routes_.take(from, item.commands());
+  case kind::kQuestions:
+    return routes_.take(from, item.questions());
+  case kind::kAnswers:
+    return routes_.take(item.answers());
+  case kind::kPublished: {
+    auto p = codec::decode_publication(item.published().publication());
+    if (p)
+      how_.models->take({item.published().partition()}, {{item.published().index(), box(std::move(*p))}});
+    return p.has_value();
+  }
+  case kind::kLeading:
+    routes_.leader_is({item.leading().partition()}, item.leading().term(), from);
+    return true;
+  case kind::kHash:
+    tell({item.hash().partition()}, compare_hash{item.hash().index(), item.hash().hash()});
+    return true;
+  case kind::kPull:
+    if (transfer_)
+      transfer_->asked(from, item.pull());
+    return true;
+  case kind::kPart:
+    if (transfer_)
+      transfer_->got(from, item.part());
+    return true;
+  case kind::kStatus: {
+    std::lock_guard lock{lock_};
+    heard_[from] = {std::make_shared<const proto::NodeStatus>(std::move(*item.mutable_status())), clock::now()};
+    return true;
+  }
+  case kind::kNodeQuestion:
+    answer(from, item.node_question());
+    return true;
+  case kind::kNodeAnswer: {
+    std::function<void(std::optional<std::string>)> done;
+    {
+      std::lock_guard lock{lock_};
+      auto known = asked_.extract(item.node_answer().id());
+      if (known)
+        done = std::move(known.mapped().done);
+    }
+    if (done)
+      done(std::move(*item.mutable_node_answer()->mutable_text()));
+    return true;
+  }
+  case kind::kPing:
+    return true;
+  case kind::BODY_NOT_SET:
+    return true; // of a newer version
+  }
+  return false;
+}
+
+/// A bridge there knows nothing of what we lead, and whatever we sent before may be lost.
+void peer_desk::opened(node_id to) {
+  routes_.line_changed(to);
+  for (const auto& [partition, term] : routes_.led_here()) {
+    proto::PeerItem item;
+    item.mutable_leading()->set_partition(partition.value);
+    item.mutable_leading()->set_term(term);
+    links_->send_or_break(to, item.SerializeAsString());
+    tell(partition, publish_again{});
+  }
+}
+
+void peer_desk::lost(node_id node) {
+  routes_.line_changed(node);
+  for (std::uint32_t p = 0; p < routes_.places().partitions(); ++p)
+    tell({p}, node_lost{node});
+}
+
+void peer_desk::asked_to_join(const std::string& name, const std::string& request, on_joined done) {
+  how_.let_in(name, request, std::move(done));
+}
+
+// ---- of the node -----------------------------------------------------------------------------------------------------
+
+void peer_desk::answer(node_id from, const proto::NodeQuestion& question) {
+  how_.answer(question.what(), question.argument(), [this, from, id = question.id()](std::string text) {
+    proto::PeerItem item;
+    item.mutable_node_answer()->set_id(id);
+    item.mutable_node_answer()->set_text(std::move(text));
+    links_->send(from, item.SerializeAsString());
+  });
+}
+
+void peer_desk::ask(node_id to, const std::string& what, const std::string& argument,
+                    std::function<void(std::optional<std::string>)> done) {
+  proto::PeerItem item;
+  auto& q = *item.mutable_node_question();
+  q.set_what(what);
+  q.set_argument(argument);
+  {
+    std::lock_guard lock{lock_};
+    q.set_id(next_question_++);
+    asked_[q.id()] = {std::move(done), clock::now() + answer_patience};
+  }
+  if (links_->send(to, item.SerializeAsString()))
+    return;
+  std::lock_guard lock{lock_};
+  asked_[q.id()].until = clock::now(); // told with the next tick
+}
+
+void peer_desk::tick() {
+  if (transfer_)
+    transfer_->tick();
+  std::vector<asked> late;
+  {
+    std::lock_guard lock{lock_};
+    auto now = clock::now();
+    for (auto at = asked_.begin(); at != asked_.end();) {
+      if (at->second.until > now) {
+        ++at;
+        continue;
+      }
+      late.push_back(std::move(at->second));
+      at = asked_.erase(at);
+    }
+  }
+  for (auto& a : late)
+    a.done(std::nullopt);
+}
+
+void peer_desk::tell_status(const proto::NodeStatus& status) {
+  if (!links_->any_open())
+    return;
+  proto::PeerItem item;
+  *item.mutable_status() = status;
+  links_->send_to_all(item.SerializeAsString());
+}
+
+std::map<node_id, std::pair<std::shared_ptr<const proto::NodeStatus>, std::chrono::milliseconds>>
+peer_desk::statuses() const {
+  std::map<node_id, std::pair<std::shared_ptr<const proto::NodeStatus>, std::chrono::milliseconds>> all;
+  std::lock_guard lock{lock_};
+  for (const auto& [node, h] : heard_)
+    all[node] = {h.status, std::chrono::duration_cast<std::chrono::milliseconds>(clock::now() - h.at)};
+  return all;
+}
+
+} // namespace sluice::actors

@@ -1,0 +1,213 @@
+#include "actors/snapshot_transfer.hpp"
+
+#include "sluice/peer.pb.h"
+#include "storage/snapshot_sink.hpp"
+
+#include <utility>
+
+namespace sluice::actors {
+
+namespace {
+
+constexpr std::chrono::milliseconds ask_again{500};
+constexpr std::chrono::seconds patience{10}; // without progress
+constexpr std::size_t part_bytes = 256 * 1024;
+
+} // namespace
+
+snapshot_transfer::snapshot_transfer(storage::log_store& store, hooks how)
+    : store_{store}, how_{std::move(how)}, source_{store} {}
+
+void snapshot_transfer::stop() {
+  giver_.stop();
+  taker_.stop();
+}
+
+snapshot_transfer::figures snapshot_transfer::count() const {
+  std::lock_guard lock{lock_};
+  auto f = figures_;
+  f.pulling = pulls_.size();
+  return f;
+}
+
+// ---- pulling ---------------------------------------------------------------------------------------------------------
+
+void snapshot_transfer::fetch(partition_id partition, const partition::fetch_out& what) {
+  std::lock_guard lock{lock_};
+  auto known = pulls_.find(partition);
+  if (known != pulls_.end())
+    how_.given_up(partition, known->second.what.checkpoint);
+  auto& p = pulls_[partition];
+  p = pull{};
+  p.id = next_id_++;
+  p.what = what;
+  p.progress_at = how_.now();
+  p.begun = begun_[partition] >= what.checkpoint;
+  activate_some();
+}
+
+void snapshot_transfer::begun(partition_id partition, std::uint64_t attempt) {
+  std::lock_guard lock{lock_};
+  begun_[partition] = std::max(begun_[partition], attempt);
+  auto known = pulls_.find(partition);
+  if (known == pulls_.end() || attempt < known->second.what.checkpoint)
+    return;
+  known->second.begun = true;
+  activate_some();
+}
+
+void snapshot_transfer::activate_some() {
+  std::size_t active = 0;
+  for (const auto& [partition, p] : pulls_)
+    active += p.active ? 1 : 0;
+  for (auto& [partition, p] : pulls_) {
+    if (p.active || !p.begun)
+      continue;
+    if (++active > pulls_max)
+      return;
+    p.active = true;
+    p.progress_at = how_.now();
+    ask(partition, p);
+  }
+}
+
+void snapshot_transfer::ask(partition_id partition, pull& p) {
+  p.asked_at = how_.now();
+  proto::PeerItem item;
+  auto& out = *item.mutable_pull();
+  out.set_partition(partition.value);
+  out.set_checkpoint(partition::checkpoint_in(p.what.ref));
+  out.set_position(p.position);
+  out.set_pull(p.id);
+  how_.send(p.what.from, item.SerializeAsString());
+}
+
+/// The source need not keep it any longer. If this is lost, it finds out by itself.
+void snapshot_transfer::tell_done(partition_id partition, const pull& p) {
+  proto::PeerItem item;
+  item.mutable_pull()->set_partition(partition.value);
+  item.mutable_pull()->set_pull(p.id);
+  how_.send(p.what.from, item.SerializeAsString());
+}
+
+void snapshot_transfer::got(node_id from, const proto::SnapshotPart& part) {
+  partition_id partition{part.partition()};
+  std::lock_guard lock{lock_};
+  auto known = pulls_.find(partition);
+  if (known == pulls_.end())
+    return;
+  auto& p = known->second;
+  if (p.id != part.pull() || p.what.from != from || p.position != part.position() || p.applying)
+    return; // late, or a second answer to one question
+  if (part.gone())
+    return end(partition, false);
+  p.applying = true;
+  taker_.run([this, partition, id = p.id, part] { apply(partition, id, part); });
+}
+
+void snapshot_transfer::apply(partition_id partition, std::uint64_t id, const proto::SnapshotPart& part) {
+  std::uint64_t own = 0;
+  {
+    std::lock_guard lock{lock_};
+    auto known = pulls_.find(partition);
+    if (known == pulls_.end() || known->second.id != id)
+      return;
+    own = known->second.what.checkpoint;
+  }
+  storage::chunk_place place{partition, part.checkpoint(), part.position()};
+  bool applied = storage::apply_chunk(store_, place, own, {part.next(), part.bytes(), part.checksum()});
+  bool last = applied && part.next().empty();
+  if (last)
+    store_.flush(); // before the install that makes it count
+  std::lock_guard lock{lock_};
+  auto known = pulls_.find(partition);
+  if (known == pulls_.end() || known->second.id != id)
+    return;
+  auto& p = known->second;
+  p.applying = false;
+  if (!applied) {
+    ask(partition, p); // damaged on the way
+    return;
+  }
+  ++figures_.parts_taken;
+  figures_.bytes_taken += part.bytes().size();
+  if (!part.record().empty())
+    p.record = part.record();
+  p.progress_at = how_.now();
+  p.position = part.next();
+  if (last)
+    end(partition, !p.record.empty());
+  else
+    ask(partition, p);
+}
+
+void snapshot_transfer::end(partition_id partition, bool ok) {
+  auto p = std::move(pulls_.at(partition));
+  pulls_.erase(partition);
+  ++(ok ? figures_.pulled : figures_.failed);
+  tell_done(partition, p);
+  if (!ok)
+    how_.given_up(partition, p.what.checkpoint);
+  how_.fetched(partition, {p.what.ref, p.what.checkpoint, std::move(p.record), ok});
+  activate_some();
+}
+
+void snapshot_transfer::tick() {
+  std::lock_guard lock{lock_};
+  auto now = how_.now();
+  std::vector<partition_id> stuck;
+  for (auto& [partition, p] : pulls_) {
+    if (!p.active || p.applying)
+      continue;
+    if (p.progress_at + patience <= now)
+      stuck.push_back(partition);
+    else if (p.asked_at + ask_again <= now)
+      ask(partition, p);
+  }
+  for (auto partition : stuck)
+    end(partition, false);
+  source_.release_idle(now);
+}
+
+// ---- giving ----------------------------------------------------------------------------------------------------------
+
+void snapshot_transfer::asked(node_id from, const proto::PullPart& pull) {
+  giver_.run([this, from, pull] { give(from, pull); }, 64);
+}
+
+void snapshot_transfer::give(node_id from, const proto::PullPart& pull) {
+  partition_id partition{pull.partition()};
+  if (pull.checkpoint() == 0)
+    return source_.close(from, partition);
+  proto::PeerItem item;
+  auto& out = *item.mutable_part();
+  out.set_partition(pull.partition());
+  out.set_checkpoint(pull.checkpoint());
+  out.set_position(pull.position());
+  out.set_pull(pull.pull());
+  auto now = how_.now();
+  bool first = pull.position().empty();
+  auto record = source_.record_of(from, partition, pull.checkpoint());
+  if (first && !record) {
+    auto pinned = source_.open(from, partition, pull.checkpoint(), now);
+    if (pinned == storage::pinning::busy)
+      return; // asked again in a moment
+    record = source_.record_of(from, partition, pull.checkpoint());
+  }
+  auto chunk = record ? source_.read(from, {partition, pull.checkpoint(), pull.position()}, part_bytes, now)
+                      : std::nullopt;
+  if (!chunk) {
+    out.set_gone(true);
+  } else {
+    out.set_next(std::move(chunk->next));
+    out.set_bytes(std::move(chunk->bytes));
+    out.set_checksum(chunk->checksum);
+    if (first)
+      out.set_record(record->record);
+    std::lock_guard lock{lock_};
+    ++figures_.parts_given;
+  }
+  how_.send(from, item.SerializeAsString());
+}
+
+} // namespace sluice::actors

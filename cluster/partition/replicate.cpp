@@ -1,0 +1,137 @@
+// What a replica does beside its log: take over another's checkpoint, and compare its state with the leader's.
+#include "cluster/partition/core.hpp"
+
+#include "cluster/partition/wire.hpp"
+
+#include <charconv>
+#include <utility>
+
+namespace sluice::partition {
+
+namespace {
+
+constexpr log_index compare_every = 256; // entries
+constexpr std::size_t hashes_kept = 16;
+
+} // namespace
+
+std::shared_ptr<const std::string> manifest_of(std::uint64_t checkpoint) {
+  return std::make_shared<const std::string>(std::to_string(checkpoint));
+}
+
+std::uint64_t checkpoint_in(const raft::snapshot_ref& ref) {
+  std::uint64_t number = 0;
+  if (ref.manifest)
+    std::from_chars(ref.manifest->data(), ref.manifest->data() + ref.manifest->size(), number);
+  return number;
+}
+
+// ---- another's checkpoint ----------------------------------------------------------------------------------------------
+
+/// Fetched pieces are written like those of an own checkpoint: under a number that was never used and is durable first.
+void core::begin_fetch(const raft::fetch_snapshot& wanted, outputs& out) {
+  to_install_.reset();
+  fetching_ = ++attempts_;
+  out.begins.push_back({fetching_, wanted.ref.index});
+  out.fetches.push_back({wanted.from, wanted.ref, fetching_});
+}
+
+void core::on(const reading& now, fetched in, outputs& out) {
+  if (in.checkpoint != fetching_)
+    return; // given up meanwhile
+  if (in.ok) {
+    to_install_ = std::move(in); // between two entries: no entity is in the middle of something then
+    return;
+  }
+  fetching_ = 0;
+  consult(now, raft::snapshot_fetched{std::move(in.ref), false}, out);
+}
+
+/// Takes the checkpoint's state in place of the own, if consensus still wants it.
+void core::install(const reading& now, outputs& out) {
+  auto in = std::move(*to_install_);
+  to_install_.reset();
+  fetching_ = 0;
+  auto before = out.writes.size();
+  consult(now, raft::snapshot_fetched{in.ref, true}, out);
+  if (failed_)
+    return;
+  for (auto i = before; i < out.writes.size(); ++i) {
+    auto& w = out.writes[i];
+    if (!w.what.install)
+      continue;
+    start_over();
+    if (!restore_record(in.record))
+      return fail("the partition's own piece of a fetched checkpoint does not parse", out);
+    if (applied_ != in.ref.index)
+      return fail("a fetched checkpoint is of index " + std::to_string(applied_) + ", not " +
+                      std::to_string(in.ref.index), out);
+    checkpoint_ = in.checkpoint;
+    checkpoint_index_ = committed_to_ = applied_;
+    w.installed = {in.checkpoint, applied_, in.ref.term, std::move(in.record), in.ref.members, {}};
+    out.reset = true;
+    return;
+  }
+}
+
+/// As in a new process, but for what the host and consensus know of us.
+void core::start_over() {
+  committed_.clear();
+  step_ = superstep{};
+  parked_.clear();
+  entities_ = entity_table{config_.entities};
+  deadlines_ = deadline_index{};
+  open_effects_.clear();
+  outbox_ = outbox{};
+  inbox_ = inbox{};
+  roster_.clear();
+  ended_groups_.clear();
+  notes_seen_.clear();
+  forgotten_.clear();
+  taking_ = 0; // an own checkpoint in progress is overtaken; its pieces stay out of sight
+  ended_ = committing_ = false;
+  taking_forgotten_.clear();
+  log_bytes_ = 0;
+  log_sizes_.clear();
+  publish_due_ = false;
+  own_hashes_.clear();
+}
+
+// ---- equal state at equal index ----------------------------------------------------------------------------------------
+
+void core::note_hash(outputs& out) {
+  if (applied_ % compare_every != 0)
+    return;
+  own_hashes_[applied_] = state_hash_;
+  if (own_hashes_.size() > hashes_kept)
+    own_hashes_.erase(own_hashes_.begin());
+  if (leading_)
+    out.hashes.push_back({applied_, state_hash_});
+  auto said = leader_hashes_.find(applied_);
+  if (said == leader_hashes_.end())
+    return;
+  compare(applied_, said->second, out);
+  leader_hashes_.erase(leader_hashes_.begin(), std::next(said));
+}
+
+void core::on(const reading&, compare_state in, outputs& out) {
+  if (in.index > applied_) {
+    leader_hashes_[in.index] = in.hash;
+    if (leader_hashes_.size() > hashes_kept)
+      leader_hashes_.erase(leader_hashes_.begin());
+    return;
+  }
+  if (own_hashes_.contains(in.index))
+    compare(in.index, in.hash, out);
+}
+
+void core::compare(log_index index, std::uint64_t theirs, outputs& out) {
+  auto ours = own_hashes_.at(index);
+  if (ours == theirs)
+    return;
+  fail("the state after entry " + std::to_string(index) + " differs from the leader's (" + std::to_string(ours) +
+           " here, " + std::to_string(theirs) + " there): this replica is not to be trusted; replace the node, and keep"
+           " its data folder for an inquiry", out);
+}
+
+} // namespace sluice::partition

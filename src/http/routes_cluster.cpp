@@ -1,0 +1,197 @@
+// What operators do to the cluster: let nodes in, send them away, say how many copies there are and who leads.
+#include "codec/times.hpp"
+#include "core/text_id.hpp"
+#include "http/routes.hpp"
+
+#include <boost/asio/post.hpp>
+
+#include <algorithm>
+#include <chrono>
+
+namespace sluice::http::routes {
+
+namespace {
+
+constexpr std::int64_t token_ttl_default = 3'600;       // seconds
+constexpr std::int64_t token_ttl_most = 7 * 24 * 3'600; // likewise
+
+/// The body's fields, read by `fields`. False: the call was answered.
+bool read_body(bridge& b, const call_ptr& c, bool may_be_absent,
+               const std::function<void(codec::object_reader&)>& fields) {
+  auto body = b.json_body(c, may_be_absent);
+  if (!body)
+    return false;
+  std::vector<codec::document_error> mistakes;
+  codec::object_reader r{*body, "", mistakes};
+  fields(r);
+  r.finish();
+  return b.accept(c, mistakes);
+}
+
+void read_node_name(codec::object_reader& r, std::string_view field, std::string& name, bool required) {
+  const auto* text = r.take(field, codec::document::kind::string, required);
+  if (text == nullptr)
+    return;
+  name = text->text;
+  if (!is_valid_name(name))
+    r.fail(field, "must be 1 to 64 characters of A-Z a-z 0-9 . _ ~ -");
+}
+
+/// {"node": NAME}. Empty: the call was answered.
+std::optional<std::string> node_name(bridge& b, const call_ptr& c) {
+  std::string name;
+  if (!read_body(b, c, false, [&](codec::object_reader& r) { read_node_name(r, "node", name, true); }))
+    return std::nullopt;
+  return name;
+}
+
+/// Where a new node may knock: this node first, then the other active members.
+std::vector<std::string> peer_addresses(bridge& b) {
+  std::vector<std::string> all;
+  auto shared = b.services().models.catalogue();
+  for (const auto& node : shared->nodes) {
+    if (node.state != domain::node_state::active || node.role != domain::node_role::member || node.peer_address.empty())
+      continue;
+    all.insert(node.name == b.services().node.name ? all.begin() : all.end(), node.peer_address);
+  }
+  return all;
+}
+
+/// Makes a token, and answers with it once its hash is in the log. It is shown this once.
+void make_token(bridge& b, const call_ptr& c, std::int64_t ttl_seconds, const std::string& replaces) {
+  auto token = "slj_" + base32(random_bytes<16>());
+  auto expires =
+      std::chrono::time_point_cast<milliseconds>(std::chrono::system_clock::now()) + std::chrono::seconds{ttl_seconds};
+  b.partitions().propose(entity_ref::of_catalogue(),
+                         domain::add_join_token{sha256_hex(token), expires, replaces, c->key_name},
+                         [&b, c, token, expires](const domain::reply& reply, log_index) {
+                           if (const auto* why = std::get_if<domain::refusal>(&reply))
+                             return b.fail(c, *why);
+                           std::string text;
+                           codec::json_writer w{text};
+                           w.begin_object().field("token", token).field("expiresAt", codec::to_text(expires));
+                           w.key("peers").begin_array();
+                           for (const auto& address : peer_addresses(b))
+                             w.string(address);
+                           w.end_array().end_object();
+                           b.answer_json(c, 201, std::move(text));
+                         });
+}
+
+void change_node_to(bridge& b, const call_ptr& c, const std::string& name, domain::node_state state) {
+  b.partitions().propose(entity_ref::of_catalogue(), domain::change_node{name, state, c->key_name},
+                         [&b, c](const domain::reply& reply, log_index) { answer_done(b, c, reply); });
+}
+
+/// The node that has this name today; null if none has.
+const domain::node_entry* find_node(const domain::catalogue_update& shared, std::string_view name) {
+  auto found = std::find_if(shared.nodes.begin(), shared.nodes.end(), [&](const domain::node_entry& n) {
+    return n.name == name && n.state != domain::node_state::removed;
+  });
+  return found == shared.nodes.end() ? nullptr : &*found;
+}
+
+/// Goes on with `then` on this bridge's thread when the node is done; an error is the answer.
+std::function<void(std::string)> on_done(bridge& b, const call_ptr& c, std::function<void()> then) {
+  return [&b, c, then = std::move(then)](std::string error) {
+    asio::post(b.context(), [&b, c, then, error = std::move(error)] {
+      if (error.empty())
+        return then();
+      b.fail(c, errc::action_not_allowed, error);
+    });
+  };
+}
+
+std::function<void()> answer_nothing(bridge& b, const call_ptr& c) {
+  return [&b, c] { answer_done(b, c, domain::done{}); };
+}
+
+} // namespace
+
+void invite_node(bridge& b, const call_ptr& c) {
+  std::int64_t ttl = token_ttl_default;
+  if (read_body(b, c, true, [&](codec::object_reader& r) { r.read("ttlSeconds", ttl, 1, token_ttl_most); }))
+    make_token(b, c, ttl, {});
+}
+
+void replace_node(bridge& b, const call_ptr& c) {
+  std::string name;
+  std::int64_t ttl = token_ttl_default;
+  auto fields = [&](codec::object_reader& r) {
+    read_node_name(r, "node", name, true);
+    r.read("ttlSeconds", ttl, 1, token_ttl_most);
+  };
+  if (read_body(b, c, false, fields))
+    make_token(b, c, ttl, name);
+}
+
+void drain_node(bridge& b, const call_ptr& c) {
+  if (auto name = node_name(b, c))
+    change_node_to(b, c, *name, domain::node_state::draining);
+}
+
+void activate_node(bridge& b, const call_ptr& c) {
+  if (auto name = node_name(b, c))
+    change_node_to(b, c, *name, domain::node_state::active);
+}
+
+void remove_node(bridge& b, const call_ptr& c) {
+  auto name = node_name(b, c);
+  if (!name)
+    return;
+  auto go_on = [&b, c, name = *name] { change_node_to(b, c, name, domain::node_state::removed); };
+  // The catalogue knows who is draining, not whether it is done.
+  auto shared = b.services().models.catalogue();
+  const auto* node = find_node(*shared, *name);
+  if (node != nullptr && node->state == domain::node_state::draining && b.services().node.may_remove)
+    return b.services().node.may_remove(node->id, on_done(b, c, std::move(go_on)));
+  go_on();
+}
+
+void change_replication(bridge& b, const call_ptr& c) {
+  std::uint32_t factor = 0;
+  if (!read_body(b, c, false, [&](codec::object_reader& r) { r.read("factor", factor, 1, 5, true); }))
+    return;
+  b.partitions().propose(entity_ref::of_catalogue(), domain::set_replication{factor, c->key_name},
+                         [&b, c](const domain::reply& reply, log_index) { answer_done(b, c, reply); });
+}
+
+void raise_feature_level(bridge& b, const call_ptr& c) {
+  std::uint32_t level = 0;
+  if (!read_body(b, c, false, [&](codec::object_reader& r) { r.read("level", level, 0, UINT32_MAX, true); }))
+    return;
+  b.partitions().propose(entity_ref::of_catalogue(), domain::activate_feature{level, c->key_name},
+                         [&b, c](const domain::reply& reply, log_index) { answer_done(b, c, reply); });
+}
+
+void transfer_leader(bridge& b, const call_ptr& c) {
+  std::uint32_t partition = 0;
+  std::string to;
+  auto fields = [&](codec::object_reader& r) {
+    r.read("partition", partition, 0, std::int64_t{b.services().routes.places().partitions()} - 1, true);
+    read_node_name(r, "to", to, false);
+  };
+  if (!read_body(b, c, false, fields))
+    return;
+  node_id target{};
+  if (!to.empty()) {
+    auto shared = b.services().models.catalogue();
+    const auto* node = find_node(*shared, to);
+    if (node == nullptr)
+      return b.fail(c, errc::node_unknown, "there is no node '" + to + "'");
+    target = node->id;
+  }
+  if (!b.services().node.transfer)
+    return b.fail(c, errc::node_not_ready, "this node moves no leaders yet");
+  b.services().node.transfer({partition}, target, on_done(b, c, answer_nothing(b, c)));
+}
+
+void rebalance(bridge& b, const call_ptr& c) {
+  if (!read_body(b, c, true, [](codec::object_reader&) {}))
+    return;
+  if (!b.services().node.rebalance)
+    return b.fail(c, errc::node_not_ready, "this node moves no leaders yet");
+  b.services().node.rebalance(on_done(b, c, answer_nothing(b, c)));
+}
+
+} // namespace sluice::http::routes

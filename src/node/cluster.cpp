@@ -1,0 +1,414 @@
+#include "node/cluster.hpp"
+
+#include "cluster/placement.hpp"
+#include "codec/message.hpp"
+#include "core/assert.hpp"
+#include "core/text_id.hpp"
+#include "http/crypto.hpp"
+#include "node/feature_level.hpp"
+#include "node/folder_lock.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace sluice::node {
+
+namespace {
+
+constexpr std::chrono::milliseconds place_every{500};
+constexpr std::chrono::milliseconds status_every{500};
+constexpr std::chrono::seconds balance_every{2};
+constexpr std::chrono::seconds settled{10}; // how long a leader leads before it is moved for the sake of balance
+constexpr std::chrono::seconds reachable_within{2};
+
+bool is_loopback(const std::string& address) {
+  try {
+    return link::endpoint_from(address).address().is_loopback();
+  } catch (const std::runtime_error&) {
+    return false;
+  }
+}
+
+} // namespace
+
+/// Stands between the links and the desk, which needs the links to be made.
+class cluster::gate final : public link::listener {
+public:
+  actors::peer_desk* desk = nullptr;
+
+  void received(node_id from, std::uint64_t incarnation, const std::string& envelope) override {
+    desk->received(from, incarnation, envelope);
+  }
+
+  void opened(node_id to) override { desk->opened(to); }
+
+  void lost(node_id node) override { desk->lost(node); }
+
+  void asked_to_join(const std::string& name, const std::string& request, on_joined done) override {
+    desk->asked_to_join(name, request, std::move(done));
+  }
+};
+
+cluster::cluster(const config& settings, storage::log_store& store)
+    : settings_{settings}, store_{store}, gate_{std::make_unique<gate>()} {
+  if (settings_.cluster_tls.empty() && !is_loopback(settings_.peer_listen)) {
+    if (!settings_.insecure_peers)
+      throw start_failure{"nodes may talk beyond loopback only with TLS: give --cluster-ca, --cluster-cert and "
+                          "--cluster-key (`sluicectl cluster certs` makes them), or --insecure-peers"};
+    spdlog::warn("peer.insecure listen={}: whoever reaches this port can read and change everything",
+                 settings_.peer_listen);
+  }
+  link::settings l;
+  l.listen = settings_.peer_listen;
+  l.tls = settings_.cluster_tls;
+  // A port that was free once is what the others know.
+  auto any_port = l.listen.ends_with(":0");
+  auto known = store.get_fact("peer-port");
+  try {
+    if (any_port && known) {
+      l.listen.replace(l.listen.size() - 1, 1, *known);
+      try {
+        links_ = std::make_unique<link::links>(l, *gate_);
+      } catch (const std::runtime_error&) {
+        l.listen = settings_.peer_listen; // somebody else has it by now
+      }
+    }
+    if (!links_)
+      links_ = std::make_unique<link::links>(l, *gate_);
+  } catch (const std::runtime_error& e) {
+    throw start_failure{e.what()};
+  }
+  if (any_port)
+    store.put_fact("peer-port", std::to_string(links_->port()));
+  peer_address_ = settings_.peer_address;
+  if (peer_address_.empty())
+    peer_address_ = settings_.peer_listen.substr(0, settings_.peer_listen.rfind(':') + 1) + std::to_string(links_->port());
+}
+
+cluster::~cluster() {
+  stop();
+}
+
+void cluster::stop() {
+  links_->stop();
+  if (desk_)
+    desk_->stop();
+}
+
+void cluster::attach(parts p) {
+  parts_ = std::move(p);
+  actors::peer_desk::hooks h;
+  h.models = parts_.models;
+  h.answer = parts_.answer;
+  h.given_up = parts_.given_up;
+  h.let_in = [this](const std::string& name, const std::string& request, link::listener::on_joined done) {
+    let_in(name, request, std::move(done));
+  };
+  desk_ = std::make_unique<actors::peer_desk>(*parts_.routes, parts_.holds_replicas ? &store_ : nullptr, std::move(h));
+  desk_->connect(*links_);
+  parts_.routes->connect(*links_);
+  gate_->desk = desk_.get();
+  catalogue_ = std::make_unique<catalogue_port>(*parts_.routes);
+}
+
+void cluster::start() {
+  const auto& who = *parts_.who;
+  links_->set_self({who.self, who.name, who.disk, who.incarnation, who.cluster, who.epoch});
+  links_->set_peers(who.peers);
+  links_->start();
+}
+
+template <class Message>
+void cluster::tell(partition_id partition, Message message) {
+  if (auto handle = parts_.routes->local().handle_of(partition))
+    caf::anon_send(handle, std::move(message));
+}
+
+// ---- letting nodes in --------------------------------------------------------------------------------------------------
+
+void cluster::let_in(const std::string& certified, const std::string& request, link::listener::on_joined done) {
+  auto decoded = codec::decode_message(request);
+  const auto* wish = decoded ? std::get_if<domain::join_cluster>(&*decoded) : nullptr;
+  if (wish == nullptr)
+    return done({}, "that is no request to join");
+  if (!settings_.cluster_tls.empty() && certified != wish->name)
+    return done({}, "its certificate is for '" + certified + "', not for '" + wish->name + "'");
+  if (!parts_.models->catalogue()->founded)
+    return done({}, "this cluster is not founded yet; try again");
+  spdlog::info("cluster.asked-to-join name={} peer-address={}", wish->name, wish->peer_address);
+  catalogue_->propose(*wish, std::chrono::seconds{8}, [this, done = std::move(done)](std::optional<domain::reply> reply) {
+    if (!reply)
+      return done({}, "the catalogue has no leader right now; try again");
+    if (const auto* no = std::get_if<domain::refusal>(&*reply))
+      return done({}, no->detail);
+    const auto& in = std::get<domain::joined_reply>(*reply);
+    auto catalogue = parts_.models->catalogue();
+    proto::Joined joined;
+    joined.set_node(in.node.value);
+    joined.set_cluster(catalogue->cluster_id);
+    joined.set_epoch(catalogue->epoch);
+    joined.set_partitions(parts_.who->partitions);
+    joined.set_seal_key(parts_.who->seal_key);
+    joined.set_generation(in.generation);
+    for (const auto& n : catalogue->nodes) {
+      if (n.state == domain::node_state::removed || n.id == in.node)
+        continue;
+      auto& known = *joined.add_nodes();
+      known.set_node(n.id.value);
+      known.set_name(n.name);
+      known.set_address(n.peer_address);
+      known.set_disk(n.disk);
+    }
+    done(joined.SerializeAsString(), {});
+  });
+}
+
+/// Begins the cluster with this node as its first.
+void cluster::found() {
+  if (!parts_.who->founder || parts_.who->founded || founding_.exchange(true))
+    return;
+  const auto& who = *parts_.who;
+  domain::found_cluster command;
+  command.cluster_id = "sluice-" + hex(http::random_bytes<6>());
+  command.wrapped_keys = http::seal(who.seal_key, http::key_ring::generate());
+  command.admin_key_hash = http::sha256_hex(who.admin_key);
+  domain::node_entry first;
+  first.id = who.self;
+  first.name = who.name;
+  first.peer_address = peer_address_;
+  first.http_address = parts_.http_address;
+  first.disk = who.disk;
+  first.version = SLUICE_VERSION;
+  first.feature_level = feature_level;
+  command.first = std::move(first);
+  catalogue_->propose(command, std::chrono::seconds{5}, [this](const std::optional<domain::reply>& reply) {
+    founding_ = reply.has_value(); // refused: an earlier process did it
+  });
+}
+
+/// What this node is and runs, after every start.
+void cluster::announce() {
+  if (announced_ || announcing_ || !parts_.models->catalogue()->founded)
+    return;
+  announcing_ = true;
+  const auto& who = *parts_.who;
+  domain::announce_node a;
+  a.id = who.self;
+  a.name = who.name;
+  a.peer_address = peer_address_;
+  a.http_address = parts_.http_address;
+  a.disk = who.disk;
+  a.role = settings_.bridge ? domain::node_role::bridge : domain::node_role::member;
+  a.version = SLUICE_VERSION;
+  a.feature_level = feature_level;
+  catalogue_->propose(a, std::chrono::seconds{5}, [this](std::optional<domain::reply> reply) {
+    if (reply) {
+      const auto* no = std::get_if<domain::refusal>(&*reply);
+      if (no != nullptr && no->why == errc::disk_retired)
+        fail_stop("the cluster refuses this node: " + no->detail, __FILE__, __LINE__);
+      if (no != nullptr)
+        spdlog::warn("cluster.not-announced why={}", no->detail);
+      announced_ = no == nullptr;
+    }
+    announcing_ = false;
+  });
+}
+
+// ---- following the catalogue -------------------------------------------------------------------------------------------
+
+void cluster::follow_catalogue(const domain::catalogue_update& catalogue) {
+  auto& who = *parts_.who;
+  if (who.cluster != catalogue.cluster_id || who.epoch != catalogue.epoch) {
+    who.cluster = catalogue.cluster_id;
+    who.epoch = catalogue.epoch;
+    remember_cluster(store_, who.cluster, who.epoch);
+    links_->set_self({who.self, who.name, who.disk, who.incarnation, who.cluster, who.epoch});
+  }
+  std::vector<link::peer> peers;
+  for (const auto& n : catalogue.nodes)
+    if (n.state != domain::node_state::removed && n.id != who.self)
+      peers.push_back({n.id, n.name, n.peer_address, n.disk});
+  if (peers == who.peers)
+    return;
+  who.peers = peers;
+  remember_peers(store_, peers);
+  links_->set_peers(std::move(peers));
+}
+
+bool cluster::is_reachable(node_id node) const {
+  return node == parts_.who->self || links_->is_open(node);
+}
+
+std::vector<node_id> cluster::active_members(const domain::catalogue_update& catalogue) const {
+  std::vector<node_id> members;
+  for (const auto& n : catalogue.nodes)
+    if (n.role == domain::node_role::member && n.state == domain::node_state::active)
+      members.push_back(n.id);
+  return members;
+}
+
+std::vector<node_id> cluster::may_lead(const domain::catalogue_update& catalogue) const {
+  auto members = active_members(catalogue);
+  std::erase_if(members, [this](node_id n) { return !is_reachable(n); });
+  return members;
+}
+
+void cluster::tick(const std::vector<partition::status>& seen, const proto::NodeStatus& status) {
+  catalogue_->tick();
+  desk_->tick();
+  {
+    std::lock_guard lock{lock_};
+    own_ = status;
+  }
+  auto now = clock::now();
+  if (now - status_told_ >= status_every) {
+    status_told_ = now;
+    desk_->tell_status(status);
+  }
+  auto catalogue = parts_.models->catalogue();
+  if (!catalogue->founded)
+    return found();
+  if (followed_ != catalogue) {
+    followed_ = catalogue;
+    follow_catalogue(*catalogue);
+  }
+  announce();
+  if (now - placed_at_ >= place_every) {
+    placed_at_ = now;
+    place_replicas(*catalogue, seen);
+  }
+  if (now - balanced_at_ >= balance_every || rebalance_wished_) {
+    balanced_at_ = now;
+    balance_leaders(*catalogue, seen);
+  }
+}
+
+/// Where replicas belong is a function of the catalogue; each leader brings its own partition there.
+void cluster::place_replicas(const domain::catalogue_update& catalogue, const std::vector<partition::status>& seen) {
+  auto members = active_members(catalogue);
+  if (members.empty())
+    return;
+  for (std::uint32_t p = 0; p < seen.size(); ++p) {
+    if (!seen[p].leading)
+      continue;
+    auto target = target_of({p}, members, catalogue.replication);
+    if (target != seen[p].consensus.members)
+      tell({p}, actors::replicate_on{std::move(target)});
+  }
+}
+
+/// One at a time and node, and only where nothing else is going on.
+void cluster::balance_leaders(const domain::catalogue_update& catalogue, const std::vector<partition::status>& seen) {
+  auto wished = rebalance_wished_.exchange(false);
+  std::vector<raft::membership> members;
+  for (const auto& s : seen)
+    members.push_back(s.consensus.members);
+  if (members.empty())
+    return;
+  auto preferred = preferred_leaders(members, may_lead(catalogue));
+  for (std::uint32_t p = 0; p < seen.size(); ++p) {
+    const auto& s = seen[p];
+    if (!s.leading) {
+      led_since_.erase({p});
+      continue;
+    }
+    auto& since = led_since_[{p}];
+    if (since.first != s.consensus.term)
+      since = {s.consensus.term, clock::now()};
+    auto to = preferred[p];
+    if (!to || to == parts_.who->self || (!wished && clock::now() - since.second < settled))
+      continue;
+    auto peer = std::find_if(s.consensus.peers.begin(), s.consensus.peers.end(),
+                             [to](const auto& other) { return other.node == to; });
+    if (peer == s.consensus.peers.end() || peer->learner || peer->match + 256 < s.consensus.last_index)
+      continue;
+    spdlog::info("partition.hand-over partition={} term={} index={} to={}", p, s.consensus.term, s.applied, to.value);
+    tell({p}, actors::hand_over{to});
+    if (!wished)
+      return;
+  }
+}
+
+bool cluster::hand_over_all(const std::vector<partition::status>& seen) {
+  bool left = false;
+  for (std::uint32_t p = 0; p < seen.size(); ++p) {
+    if (!seen[p].leading || seen[p].consensus.members.voters.size() < 2)
+      continue;
+    left = true;
+    tell({p}, actors::hand_over{node_id{}});
+  }
+  return !left;
+}
+
+// ---- operators ---------------------------------------------------------------------------------------------------------
+
+bool cluster::answer(const std::string& what, const std::string& argument,
+                     const std::function<void(std::string)>& done) {
+  if (what == "rebalance") {
+    rebalance_wished_ = true;
+    done("ok");
+    return true;
+  }
+  if (what != "transfer")
+    return false;
+  auto space = argument.find(' ');
+  partition_id partition{static_cast<std::uint32_t>(std::strtoul(argument.c_str(), nullptr, 10))};
+  node_id to;
+  if (space != std::string::npos)
+    to.value = static_cast<std::uint32_t>(std::strtoul(argument.c_str() + space + 1, nullptr, 10));
+  tell(partition, actors::hand_over{to});
+  done("ok");
+  return true;
+}
+
+void cluster::transfer(partition_id partition, node_id to, http::node_services::on_done done) {
+  auto leader = parts_.routes->leader_of(partition);
+  if (!leader)
+    return done("partition " + std::to_string(partition.value) + " has no leader right now");
+  auto argument = std::to_string(partition.value) + " " + std::to_string(to.value);
+  if (leader == parts_.who->self) {
+    answer("transfer", argument, [done](const std::string&) { done({}); });
+    return;
+  }
+  desk_->ask(leader, "transfer", argument, [done, leader](const std::optional<std::string>& said) {
+    done(said ? std::string{} : "node " + std::to_string(leader.value) + ", which leads it, does not answer");
+  });
+}
+
+void cluster::rebalance(http::node_services::on_done done) {
+  rebalance_wished_ = true;
+  for (const auto& n : parts_.models->catalogue()->nodes)
+    if (n.id != parts_.who->self && n.state != domain::node_state::removed && links_->is_open(n.id))
+      desk_->ask(n.id, "rebalance", {}, [](const std::optional<std::string>&) {});
+  done({});
+}
+
+/// Of every node that said something lately, this one included.
+std::map<node_id, std::shared_ptr<const proto::NodeStatus>> cluster::fresh_statuses() const {
+  std::map<node_id, std::shared_ptr<const proto::NodeStatus>> all;
+  for (const auto& [node, heard] : desk_->statuses())
+    if (heard.second < reachable_within)
+      all[node] = heard.first;
+  std::lock_guard lock{lock_};
+  all[parts_.who->self] = std::make_shared<const proto::NodeStatus>(own_);
+  return all;
+}
+
+void cluster::may_remove(node_id node, http::node_services::on_done done) const {
+  std::set<std::uint32_t> held;
+  for (const auto& [from, status] : fresh_statuses())
+    for (const auto& r : status->replicas()) {
+      const auto& m = r.members();
+      auto is_there = [node](const auto& nodes) { return std::find(nodes.begin(), nodes.end(), node.value) != nodes.end(); };
+      if (r.leading() && (is_there(m.voters()) || is_there(m.learners())))
+        held.insert(r.partition());
+    }
+  std::string list;
+  for (auto p : held)
+    list += (list.empty() ? "" : ", ") + std::to_string(p);
+  done(list.empty() ? std::string{} : "it still holds replicas of partitions " + list + "; wait until they have moved");
+}
+
+} // namespace sluice::node

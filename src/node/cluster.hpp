@@ -1,0 +1,116 @@
+// This node's part in its cluster: lines to the others, who they are, where replicas and leaders belong.
+#pragma once
+
+#include "actors/cluster_router.hpp"
+#include "actors/peer_desk.hpp"
+#include "cluster/link/links.hpp"
+#include "domain/publications.hpp"
+#include "http/bridge.hpp"
+#include "http/read_models.hpp"
+#include "node/catalogue_port.hpp"
+#include "node/config.hpp"
+#include "node/identity.hpp"
+#include "sluice/peer.pb.h"
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace sluice::node {
+
+/// `tick` and `attach_*` belong to the node's own threads; the rest is thread-safe.
+class cluster {
+public:
+  /// Listens, so that its port is known; talks to nobody yet. Throws start_failure.
+  cluster(const config& settings, storage::log_store& store);
+  ~cluster();
+
+  /// Where other nodes reach this one.
+  const std::string& peer_address() const { return peer_address_; }
+
+  struct parts {
+    identity* who = nullptr;
+    actors::cluster_router* routes = nullptr;
+    http::read_models* models = nullptr;
+    std::string http_address;
+    bool holds_replicas = true;
+    std::function<void(const std::string& what, const std::string& argument, std::function<void(std::string)> done)>
+        answer; // see actors::peer_desk
+    std::function<void(partition_id, std::uint64_t)> given_up;
+  };
+
+  /// Before the actors: they send through it.
+  void attach(parts p);
+  /// The actors are there: lines may open.
+  void start();
+
+  /// Lines close; nothing comes in any more.
+  void stop();
+
+  actors::peer_desk& desk() { return *desk_; }
+
+  const link::links& lines() const { return *links_; }
+
+  /// Ten times a second. `seen` is what the partitions here looked like a moment ago.
+  void tick(const std::vector<partition::status>& seen, const proto::NodeStatus& status);
+
+  /// Leadership of everything led here goes to others that can take it; true once nothing is left that could go.
+  bool hand_over_all(const std::vector<partition::status>& seen);
+
+  // ---- for operators ----
+
+  /// GET /admin/v1/cluster.
+  std::string describe() const;
+  void transfer(partition_id partition, node_id to, http::node_services::on_done done);
+  void rebalance(http::node_services::on_done done);
+  void may_remove(node_id node, http::node_services::on_done done) const;
+  /// Answers what another node asks about partitions led here.
+  bool answer(const std::string& what, const std::string& argument, const std::function<void(std::string)>& done);
+
+private:
+  using clock = std::chrono::steady_clock;
+  class gate; // hears of the links before the desk is there
+
+  void let_in(const std::string& certified, const std::string& request, link::listener::on_joined done);
+  void found();
+  void announce();
+  void follow_catalogue(const domain::catalogue_update& catalogue);
+  void place_replicas(const domain::catalogue_update& catalogue, const std::vector<partition::status>& seen);
+  void balance_leaders(const domain::catalogue_update& catalogue, const std::vector<partition::status>& seen);
+  std::vector<node_id> active_members(const domain::catalogue_update& catalogue) const;
+  std::vector<node_id> may_lead(const domain::catalogue_update& catalogue) const;
+  bool is_reachable(node_id node) const;
+  std::map<node_id, std::shared_ptr<const proto::NodeStatus>> fresh_statuses() const;
+  template <class Message>
+  void tell(partition_id partition, Message message);
+
+  config settings_;
+  storage::log_store& store_;
+  parts parts_;
+  std::string peer_address_;
+  std::unique_ptr<gate> gate_;
+  std::unique_ptr<link::links> links_;
+  std::unique_ptr<actors::peer_desk> desk_;
+  std::unique_ptr<catalogue_port> catalogue_;
+
+  mutable std::mutex lock_;
+  proto::NodeStatus own_; // as of the last tick
+  std::shared_ptr<const domain::catalogue_update> followed_; // the catalogue the lines are set up for
+  std::atomic<bool> founding_{false};
+  std::atomic<bool> announced_{false};
+  std::atomic<bool> announcing_{false};
+  std::atomic<bool> rebalance_wished_{false};
+  clock::time_point placed_at_{};
+  clock::time_point status_told_{};
+  clock::time_point balanced_at_{};
+  std::map<partition_id, std::pair<log_term, clock::time_point>> led_since_;
+};
+
+} // namespace sluice::node

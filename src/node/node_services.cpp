@@ -1,0 +1,150 @@
+// What this node's bridges, and other nodes, may ask of it beside the entities.
+#include "cluster/partition/entry.hpp"
+#include "cluster/partition/wire.hpp"
+#include "codec/document.hpp"
+#include "codec/message.hpp"
+#include "node/feature_level.hpp"
+#include "node/node.hpp"
+#include "node/verify.hpp"
+
+#include <cstdlib>
+
+namespace sluice::node {
+
+void node::inspect(std::function<void()> work) {
+  inspector_.run(std::move(work));
+}
+
+/// Asks the node that leads the partition, which may be this one. An empty text means that nobody knew.
+void node::ask_leader(partition_id partition, const std::string& what, const std::string& argument,
+                      std::function<void(std::string)> done) {
+  auto leader = routes_->leader_of(partition);
+  if (!leader || leader == identity_.self)
+    return answer(what, argument, std::move(done));
+  cluster_->desk().ask(leader, what, argument, [done = std::move(done)](std::optional<std::string> text) {
+    done(text ? std::move(*text) : std::string{});
+  });
+}
+
+/// On behalf of this node's bridges, or another node's.
+void node::answer(const std::string& what, const std::string& argument, std::function<void(std::string)> done) {
+  if (cluster_->answer(what, argument, done))
+    return;
+  event_number event{static_cast<std::uint32_t>(std::strtoul(argument.c_str(), nullptr, 10))};
+  auto partition = routes_->places().of_event(event);
+  if (what == "verify") {
+    inspect([this, event, partition, done = std::move(done)] {
+      log_->drain_feed();
+      auto view = models_.find(event);
+      done(view && view->plan() ? verify_event(*store_, partition, *view) : std::string{});
+    });
+  } else if (what == "audit") {
+    inspect([this, event, partition, done = std::move(done)] {
+      log_->drain_feed();
+      done(audit_event(*store_, partition, event));
+    });
+  } else if (what == "entity") {
+    proto::EntityRef ref;
+    auto handle = ref.ParseFromString(argument)
+                      ? routes_->local().handle_of(routes_->places().of_event({ref.event()}))
+                      : actors::partition_actor{};
+    if (!handle)
+      return done({});
+    caf::anon_send(handle, actors::inspect_entity{partition::decode(ref), std::move(done)});
+  } else {
+    done({});
+  }
+}
+
+http::node_services node::services() {
+  http::node_services s;
+  s.version = SLUICE_VERSION;
+  s.name = identity_.name;
+  s.not_ready = [this] { return not_ready(); };
+  s.metrics = [this] { return metrics(); };
+  s.verify = [this](std::uint32_t event, std::function<void(std::string)> done) {
+    ask_leader(routes_->places().of_event({event}), "verify", std::to_string(event), std::move(done));
+  };
+  s.audit = [this](std::uint32_t event, std::function<void(std::string)> done) {
+    ask_leader(routes_->places().of_event({event}), "audit", std::to_string(event), std::move(done));
+  };
+  s.describe_cluster = [this](std::function<void(std::string)> done) { done(cluster_->describe()); };
+  s.transfer = [this](partition_id p, node_id to, http::node_services::on_done done) {
+    cluster_->transfer(p, to, std::move(done));
+  };
+  s.rebalance = [this](http::node_services::on_done done) { cluster_->rebalance(std::move(done)); };
+  s.may_remove = [this](node_id n, http::node_services::on_done done) { cluster_->may_remove(n, std::move(done)); };
+  s.list_entities = [this](std::function<void(std::string)> done) { list_entities(std::move(done)); };
+  s.inspect_entity = [this](const entity_ref& of, std::function<void(std::string)> done) {
+    proto::EntityRef ref;
+    partition::encode(of, ref);
+    ask_leader(routes_->places().of_event(of.event), "entity", ref.SerializeAsString(), std::move(done));
+  };
+  s.inspect_log = [this](partition_id partition, log_index after, std::size_t limit) {
+    return inspect_log(partition, after, limit);
+  };
+  return s;
+}
+
+/// Those active on this node.
+void node::list_entities(std::function<void(std::string)> done) {
+  struct gathering {
+    std::mutex lock;
+    std::vector<entity_ref> all;
+    std::size_t missing = 0;
+  };
+
+  auto g = std::make_shared<gathering>();
+  g->missing = partitions_.size();
+  if (partitions_.empty())
+    return done(R"({"active":0,"entities":[]})");
+  for (const auto& p : partitions_)
+    caf::anon_send(p, actors::list_entities{[g, done](std::vector<entity_ref> some) {
+      std::lock_guard lock{g->lock};
+      g->all.insert(g->all.end(), some.begin(), some.end());
+      if (--g->missing > 0)
+        return;
+      std::string text;
+      codec::json_writer w{text};
+      w.begin_object().field("active", g->all.size()).key("entities").begin_array();
+      constexpr std::size_t most = 1'000;
+      for (std::size_t i = 0; i < g->all.size() && i < most; ++i)
+        w.string(to_string(g->all[i]));
+      w.end_array().end_object();
+      done(std::move(text));
+    }});
+}
+
+/// Of this node's own replica.
+std::string node::inspect_log(partition_id partition, log_index after, std::size_t limit) {
+  std::string text;
+  codec::json_writer w{text};
+  w.begin_object().field("partition", partition.value).key("entries").begin_array();
+  log_index first = 0;
+  log_index last = 0;
+  {
+    std::lock_guard lock{seen_lock_};
+    if (partition.value < seen_.size()) {
+      first = seen_[partition.value].consensus.first_index;
+      last = seen_[partition.value].consensus.last_index;
+    }
+  }
+  auto from = std::max(first, after != 0 || last < limit ? after + 1 : last - limit + 1);
+  for (const auto& e : store_->read_log(partition, from, from + limit - 1, 1024 * 1024)) {
+    w.begin_object().field("index", e.index).field("term", e.term);
+    w.field("kind", e.kind == 1 ? "commands" : e.kind == 0 ? "noop" : "members");
+    if (auto entry = e.kind == 1 ? partition::decode_entry(*e.payload) : std::nullopt) {
+      w.field("logTimeMs", to_ms(entry->now.log)).field("wallTimeMs", to_ms(entry->now.wall));
+      w.key("commands").begin_array();
+      for (const auto& c : entry->commands)
+        w.begin_object().field("to", c.ack ? "outbox" : to_string(c.to)).key("command")
+            .raw(c.ack ? "{}" : codec::describe_message(c.body)).end_object();
+      w.end_array();
+    }
+    w.end_object();
+  }
+  w.end_array().end_object();
+  return text;
+}
+
+} // namespace sluice::node

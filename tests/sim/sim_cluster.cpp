@@ -1,0 +1,81 @@
+#include "sim_cluster.hpp"
+
+#include <algorithm>
+
+namespace sluice::simulation {
+
+sim_cluster::sim_cluster(scene& run, checkers& all, sim_provider& provider, const partition_map& places)
+    : run_{run}, checkers_{all}, places_{places}, net_{run, *this} {
+  const auto& plan = run.settings;
+  for (std::uint32_t n = 1; n <= plan.nodes; ++n)
+    nodes_.emplace_back(run, all, provider, *this, node_id{n});
+  for (std::uint32_t p = 0; p < places.partitions(); ++p) {
+    raft::membership m;
+    for (std::uint32_t i = 0; i < plan.replicas; ++i)
+      m.voters.insert(node_id{(p + i) % plan.nodes + 1});
+    founders_.push_back(m);
+    targets_.push_back(m);
+    all.cluster.founded({p}, m);
+  }
+}
+
+void sim_cluster::found() {
+  for (auto& n : nodes_)
+    n.boot();
+  administer();
+}
+
+void sim_cluster::aim(partition_id p, raft::membership target) {
+  targets_[p.value] = std::move(target);
+  for (auto& n : nodes_)
+    if (n.up() && targets_[p.value].voters.contains(n.id()))
+      n.clock().after(0, [&n, p] { n.host(p); });
+}
+
+void sim_cluster::administer() {
+  for (std::uint32_t p = 0; p < places_.partitions(); ++p)
+    if (checkers_.cluster.members({p}) != targets_[p])
+      if (auto* l = leader({p}); l != nullptr && !l->node().clock().paused())
+        l->node().clock().after(0, [l, target = targets_[p]] { l->handle(partition::reconfigure{target}); });
+  run_.time.after(500 * ms, [this] { administer(); });
+}
+
+bool sim_cluster::is_settled() {
+  for (std::uint32_t p = 0; p < places_.partitions(); ++p) {
+    if (checkers_.cluster.members({p}) != targets_[p])
+      return false;
+    for (auto member : targets_[p].voters) {
+      auto& n = node(member);
+      auto* r = n.up() ? n.find({p}) : nullptr;
+      if (r == nullptr || n.disk().has_lost({p}))
+        return false;
+      auto s = r->core().status().consensus;
+      if (s.rejoining || s.members != targets_[p])
+        return false;
+    }
+  }
+  return true;
+}
+
+replica* sim_cluster::leader(partition_id p) {
+  replica* best = nullptr;
+  log_term term = 0;
+  for (auto& n : nodes_)
+    if (auto* r = n.up() ? n.find(p) : nullptr; r != nullptr && r->core().leading())
+      if (auto t = r->core().status().consensus.term; t > term) {
+        best = r;
+        term = t;
+      }
+  return best;
+}
+
+std::vector<node_id> sim_cluster::candidates(partition_id p) const {
+  const auto& m = checkers_.cluster.members(p);
+  std::vector<node_id> all{m.voters.begin(), m.voters.end()};
+  for (auto v : target(p).voters)
+    if (!m.voters.contains(v))
+      all.push_back(v);
+  return all;
+}
+
+} // namespace sluice::simulation

@@ -1,0 +1,46 @@
+// What goes wrong with nodes and links, and who moves replicas meanwhile.
+#pragma once
+
+#include "checkers.hpp"
+#include "scene.hpp"
+#include "sim_cluster.hpp"
+
+#include <functional>
+
+namespace sluice::simulation {
+
+/// Owned by one run; lasts as long.
+class storms {
+public:
+  storms(scene& run, sim_cluster& home, checkers& all) : run_{run}, home_{home}, checkers_{all} {}
+
+  void begin();
+  /// Links heal, whoever is paused goes on, whoever is down boots; one may stay dead where nobody needs it.
+  void end();
+  void everybody_back();
+
+private:
+  void every(micros mean, std::function<void()> what);
+  sim_node* some_node_up();
+  /// Mostly one that leads something.
+  sim_node* some_victim();
+
+  void crash_many();
+  void pause();
+  void split();
+  void isolate();
+  void alarm();
+  void break_link();
+  void lose_data(bool all);
+  void move();
+  void transfer();
+  void jump_clock();
+  void let_one_die();
+
+  scene& run_;
+  sim_cluster& home_;
+  checkers& checkers_;
+  std::uint64_t splits_ = 0; // only the last one is healed by its own end
+};
+
+} // namespace sluice::simulation
