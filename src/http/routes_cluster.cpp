@@ -45,12 +45,13 @@ std::optional<std::string> node_name(bridge& b, const call_ptr& c) {
   return name;
 }
 
-/// Where a new node may knock: this node first, then the other active members.
-std::vector<std::string> peer_addresses(bridge& b) {
+/// Where a new node may knock: this node first, then the other active members, without the one it replaces.
+std::vector<std::string> peer_addresses(bridge& b, const std::string& replaces) {
   std::vector<std::string> all;
   auto shared = b.services().models.catalogue();
   for (const auto& node : shared->nodes) {
-    if (node.state != domain::node_state::active || node.role != domain::node_role::member || node.peer_address.empty())
+    if (node.state != domain::node_state::active || node.role != domain::node_role::member ||
+        node.peer_address.empty() || node.name == replaces)
       continue;
     all.insert(node.name == b.services().node.name ? all.begin() : all.end(), node.peer_address);
   }
@@ -64,14 +65,14 @@ void make_token(bridge& b, const call_ptr& c, std::int64_t ttl_seconds, const st
       std::chrono::time_point_cast<milliseconds>(std::chrono::system_clock::now()) + std::chrono::seconds{ttl_seconds};
   b.partitions().propose(entity_ref::of_catalogue(),
                          domain::add_join_token{sha256_hex(token), expires, replaces, c->key_name},
-                         [&b, c, token, expires](const domain::reply& reply, log_index) {
+                         [&b, c, token, expires, replaces](const domain::reply& reply, log_index) {
                            if (const auto* why = std::get_if<domain::refusal>(&reply))
                              return b.fail(c, *why);
                            std::string text;
                            codec::json_writer w{text};
                            w.begin_object().field("token", token).field("expiresAt", codec::to_text(expires));
                            w.key("peers").begin_array();
-                           for (const auto& address : peer_addresses(b))
+                           for (const auto& address : peer_addresses(b, replaces))
                              w.string(address);
                            w.end_array().end_object();
                            b.answer_json(c, 201, std::move(text));

@@ -72,6 +72,16 @@ std::uint64_t number_fact(storage::log_store& store, const char* name, std::uint
   return text ? std::stoull(*text) : otherwise;
 }
 
+/// Of this process: above that of every earlier one under this name, on this disk or one before, since peers drop what
+/// an older process said. A few random bits on top, should a folder be put back from a backup.
+std::uint64_t next_incarnation(storage::log_store& store, std::uint32_t generation) {
+  auto starts = number_fact(store, "starts", 0) + 1;
+  store.put_fact("starts", std::to_string(starts));
+  std::uint16_t chance = 0;
+  http::fill_random(&chance, sizeof(chance));
+  return std::uint64_t{generation} << 48 | starts << 16 | chance;
+}
+
 void read_seal_key(const std::filesystem::path& data, identity& id) {
   auto file = data / "cluster.key";
   if (auto text = read_secret(file)) {
@@ -152,7 +162,6 @@ void join(storage::log_store& store, const config& settings, identity& id, const
 identity load_identity(storage::log_store& store, const config& settings, const std::string& peer_address,
                        const std::string& http_address) {
   identity id;
-  http::fill_random(&id.incarnation, sizeof(id.incarnation));
   id.name = settings.name;
   if (!store.get_fact("disk")) {
     std::uint64_t disk = 0;
@@ -182,6 +191,7 @@ identity load_identity(storage::log_store& store, const config& settings, const 
     throw start_failure{"this cluster has " + std::to_string(id.partitions) +
                         " partitions, which was fixed when it was founded; start without --partitions"};
   id.generation = static_cast<std::uint32_t>(number_fact(store, "generation", 1));
+  id.incarnation = next_incarnation(store, id.generation);
   id.founder = store.get_fact("founder").has_value();
   id.founded = store.get_fact("founded").has_value();
   id.cluster = fact(store, "cluster");

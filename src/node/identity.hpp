@@ -19,7 +19,7 @@ struct identity {
   std::uint64_t disk = 0;        // made with the data folder
   std::uint32_t generation = 1;  // of the disk under this name: above 1 an earlier one was lost
   std::uint32_t partitions = 0;
-  std::uint64_t incarnation = 0; // of this process: random, so that answers of an earlier one fit nobody
+  std::uint64_t incarnation = 0; // of this process: above those of all earlier ones
   std::string cluster;           // empty until it is founded
   std::uint32_t epoch = 0;
   std::string seal_key;          // 32 bytes; seals the cluster's signing keys

@@ -133,6 +133,22 @@ class Walk(unittest.TestCase):
         self.ask("DELETE", "/admin/v1/keys/door", 204, token=key)
         for path in ("/healthz", "/readyz", "/.well-known/jwks.json"):
             self.ask("GET", path, 200)
+        self.cluster(key)
+
+    def cluster(self, key):
+        actions = "/admin/v1/cluster/actions/"
+        name = self.ask("GET", "/admin/v1/cluster", 200, token=key)["nodes"][0]["name"]
+        self.ask("POST", actions + "join", 201, {"ttlSeconds": 60}, key)
+        self.ask("POST", actions + "replace", 201, {"node": name, "ttlSeconds": 1}, key)
+        self.ask("POST", actions + "drain", 409, {"node": name}, key)
+        self.ask("POST", actions + "activate", 204, {"node": name}, key)
+        self.ask("POST", actions + "remove", 409, {"node": name}, key)
+        self.ask("POST", actions + "remove", 404, {"node": "nobody"}, key)
+        self.ask("POST", actions + "replication", 204, {"factor": 1}, key)
+        self.ask("POST", actions + "replication", 409, {"factor": 3}, key)
+        self.ask("POST", actions + "activate-feature", 409, {"level": 4_000_000_000}, key)
+        self.ask("POST", actions + "transfer", 422, {"partition": 99_999}, key)
+        self.ask("POST", actions + "rebalance", 204, {}, key)
 
     def customers(self):
         event = "/api/v1/events/concert"

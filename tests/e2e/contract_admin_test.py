@@ -1,4 +1,7 @@
 """The operator's calls and the node's own, and that every route of the contract is there and described."""
+import hashlib
+import re
+
 import contract
 from contract import ContractCase
 from harness import definition, main, wait_for
@@ -39,6 +42,12 @@ GET /admin/v1/events/{event}/stats
 GET /admin/v1/events/{event}/audit
 GET /admin/v1/events/{event}/verify
 GET /admin/v1/cluster
+POST /admin/v1/cluster/actions/join
+POST /admin/v1/cluster/actions/drain
+POST /admin/v1/cluster/actions/remove
+POST /admin/v1/cluster/actions/replace
+POST /admin/v1/cluster/actions/rebalance
+POST /admin/v1/cluster/actions/transfer
 GET /admin/v1/keys
 POST /admin/v1/keys
 GET /healthz
@@ -135,6 +144,92 @@ class Operator(ContractCase):
         answer = self.node.client(made["key"]).get("/admin/v1/cluster")
         wait_for(lambda: self.node.client(made["key"]).get("/admin/v1/cluster").status == 401, 5, "the key is gone")
         self.assertIn(answer.status, (200, 401))
+
+
+CLUSTER = {"clusterId": contract.is_text, "epoch": contract.is_count, "version": contract.is_text,
+           "replication": contract.is_count,
+           "nodes": [{"id": contract.is_count, "name": contract.is_id, "role": contract.one_of("MEMBER", "BRIDGE"),
+                      "state": contract.one_of("ACTIVE", "DRAINING", "REMOVED"), "peerAddress": contract.is_text,
+                      "httpAddress": contract.is_text, "version": contract.is_text, "reachable": contract.is_flag}],
+           "partitions": [{"id": contract.is_count, "leader": contract.is_count, "term": contract.is_count,
+                           "index": contract.is_count,
+                           "replicas": [{"node": contract.is_count, "kind": contract.one_of("VOTER", "LEARNER"),
+                                         "index": contract.is_count, "lag": contract.is_count}]}]}
+JOIN_TOKEN = {"token": lambda v: re.fullmatch("slj_[a-z2-7]{26}", v), "expiresAt": contract.is_time}
+
+
+class Cluster(ContractCase):
+    """What operators may do to a cluster of one node, and above all what they may not."""
+
+    def act(self, action, body, key=None):
+        return self.node.client(key or self.node.key).post(f"/admin/v1/cluster/actions/{action}", body)
+
+    @property
+    def own_name(self):
+        return self.node.admin("GET", "/cluster")["nodes"][0]["name"]
+
+    def test_the_cluster_is_described(self):
+        told = self.node.admin("GET", "/cluster")
+        self.assert_shape(told, CLUSTER)
+        self.assertEqual((told["replication"], len(told["nodes"]), len(told["partitions"])), (1, 1, 4))
+        self.assertEqual({p["leader"] for p in told["partitions"]}, {told["nodes"][0]["id"]})
+
+    def test_a_join_token_is_shown_once_and_kept_as_a_hash(self):
+        made = [self.act("join", body) for body in ({}, {"ttlSeconds": 60}, {"ttlSeconds": 60})]
+        self.assertEqual([m.status for m in made], [201] * 3)
+        for m in made:
+            self.assert_shape(m.json, JOIN_TOKEN)
+        self.assertEqual(len({m.json["token"] for m in made}), 3)
+        self.assertGreater(made[0].json["expiresAt"], made[1].json["expiresAt"])  # an hour, unless said otherwise
+        log = str(self.node.log_entries(0))
+        self.assertIn(hashlib.sha256(made[0].json["token"].encode()).hexdigest(), log)
+        self.assertNotIn(made[0].json["token"], log)
+        inside = self.node.admin("GET", "/inspect/entity?kind=catalogue")
+        self.assertNotIn(made[0].json["token"], str(inside))
+
+    def test_mistakes_are_named(self):
+        self.assert_problem(self.act("join", {"ttlSeconds": 0}), 422, "BAD_VALUE")
+        self.assert_problem(self.act("join", {"ttlSeconds": 604801}), 422, "BAD_VALUE")
+        self.assert_problem(self.act("join", {"ttl": 60}), 400, "UNKNOWN_FIELD")
+        for action in ("drain", "activate", "remove", "replace"):
+            self.assert_problem(self.act(action, {}), 422, "MISSING_FIELD")
+            self.assert_problem(self.act(action, {"node": "no good"}), 422, "BAD_VALUE")
+            self.assert_problem(self.act(action, {"node": ""}), 422, "BAD_VALUE")
+            self.assert_problem(self.act(action, {"node": "nobody"}), 404, "NODE_UNKNOWN")
+        self.assert_problem(self.act("transfer", {"partition": 4}), 422, "BAD_VALUE")
+        self.assert_problem(self.act("transfer", {"partition": 0, "to": "nobody"}), 404, "NODE_UNKNOWN")
+        self.assert_problem(self.act("rebalance", {"now": True}), 400, "UNKNOWN_FIELD")
+        self.assert_problem(self.act("dance", {}), 404, "NOT_FOUND")
+
+    def test_the_last_node_stays(self):
+        name = self.own_name
+        self.assertIn(name, self.assert_problem(self.act("drain", {"node": name}), 409, "TOO_FEW_NODES")["detail"])
+        self.assertIn("drain", self.assert_problem(self.act("remove", {"node": name}), 409, "ACTION_NOT_ALLOWED")["detail"])
+        self.assertEqual(self.act("activate", {"node": name}).status, 204)  # it is
+        self.assertEqual(self.act("rebalance", {}).status, 204)
+        self.assertEqual(self.node.admin("GET", "/cluster")["nodes"][0]["state"], "ACTIVE")
+
+    def test_it_can_be_replaced_once_its_disk_is_gone(self):
+        made = self.act("replace", {"node": self.own_name, "ttlSeconds": 1})
+        self.assertEqual(made.status, 201, made)
+        self.assert_shape(made.json, JOIN_TOKEN)
+
+    def test_one_node_holds_one_copy(self):
+        self.assert_problem(self.act("replication", {"factor": 2}), 422, "BAD_VALUE")
+        told = self.assert_problem(self.act("replication", {"factor": 3}), 409, "TOO_FEW_NODES")
+        self.assertIn("there are 1", told["detail"])
+        self.assertEqual(self.act("replication", {"factor": 1}).status, 204)
+
+    def test_a_feature_nobody_knows_is_not_activated(self):
+        self.assert_problem(self.act("activate-feature", {"level": 4_000_000_000}), 409, "VERSION_TOO_OLD")
+        self.assert_problem(self.act("activate-feature", {"level": -1}), 422, "BAD_VALUE")
+
+    def test_only_admins(self):
+        made = self.node.admin("POST", "/keys", {"name": "cluster-operator", "role": "operator"})
+        wait_for(lambda: self.node.client(made["key"]).get("/admin/v1/cluster").status == 200, 5, "the key is known")
+        for action in ("join", "replace", "drain", "activate", "remove", "replication", "activate-feature", "transfer",
+                       "rebalance"):
+            self.assert_problem(self.act(action, {"node": "a"}, made["key"]), 403, "FORBIDDEN")
 
 
 class Described(ContractCase):

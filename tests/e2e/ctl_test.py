@@ -253,6 +253,40 @@ class NodeCommands(CtlCase):
         usual.unlink()
         self.ctl("event", "stats", "keyed", key=False, code=2, env={**bare, "SLUICE_ADMIN_KEY": "  "})
 
+    def test_the_cluster(self):
+        shown = self.ctl("cluster", "status").stdout
+        for head in ("cluster  ", "NODE", "PEER ADDRESS", "PARTITION", "LEADER", "LAG", "all is well"):
+            self.assertIn(head, shown)
+        told = self.ctl_json("cluster", "status")[0]
+        self.assertEqual((told["troubles"], len(told["cluster"]["partitions"])), ([], 4))
+        name = told["cluster"]["nodes"][0]["name"]
+        self.assertEqual(len(self.ctl_json("cluster", "status", "--watch", "--count", "2", "--interval-ms", "100")), 2)
+        made = self.ctl("cluster", "token", "--ttl", "60").stdout
+        token = next(line.split()[1] for line in made.splitlines() if line.startswith("token"))
+        self.assertRegex(made, f"sluiced --name NAME --data DIR --listen .* --join .* --join-token {token}")
+        self.assertIn(f"--name {name} ", self.ctl_json("cluster", "replace", name, "--ttl", "1")[0]["command"])
+        self.assertNotEqual(self.ctl_json("cluster", "join")[0]["token"], token)
+        self.assertIn("last active member", self.ctl("cluster", "drain", name, code=1).stderr)
+        self.assertIn("drain", self.ctl("cluster", "remove", name, code=1).stderr)
+        self.assertIn("NODE_UNKNOWN", self.ctl("cluster", "remove", "nobody", code=1).stderr)
+        self.assertEqual(self.ctl_json("cluster", "activate", name), [{"node": name, "result": "active"}])
+        self.ctl("cluster", "replication", "1")
+        self.assertIn("TOO_FEW_NODES", self.ctl("cluster", "replication", "3", code=1).stderr)
+        self.ctl("cluster", "replication", "2", code=2)
+        self.assertIn("VERSION_TOO_OLD", self.ctl("cluster", "activate-feature", "4000000000", code=1).stderr)
+        self.ctl("cluster", "transfer", "99", code=1)
+        self.ctl("cluster", "rebalance")
+
+    def test_certificates_need_no_node(self):
+        nowhere = f"http://127.0.0.1:{free_port()}"
+        done = self.ctl("cluster", "certs", "--out", "certs", "n1", "n2", key=False, url=nowhere)
+        self.assertEqual([pathlib.Path(f).name for f in done.stdout.splitlines()],
+                         ["ca.key", "ca.crt", "n1.key", "n1.crt", "n2.key", "n2.crt"])
+        self.assertEqual(stat.S_IMODE((self.files / "certs" / "ca.key").stat().st_mode), 0o600)
+        self.assertFalse(self.ctl_json("cluster", "certs", "--out", "certs", "n3", key=False)[0]["newAuthority"])
+        self.assertIn("exists already", self.ctl("cluster", "certs", "--out", "certs", "n3", key=False, code=1).stderr)
+        self.ctl("cluster", "certs", "n3", key=False, code=2)
+
     def test_looking_inside(self):
         self.apply("inside")
         customer = Customer(self.node, "inside", "ada").enter()

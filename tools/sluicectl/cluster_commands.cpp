@@ -19,10 +19,10 @@ std::string node_body(const std::string& node) {
   return body;
 }
 
-/// Tells what was done to a node, partition or the cluster: "b: draining".
-void tell(const settings& s, const char* kind, const std::string& what, const std::string& result) {
+/// Tells what was done: "node b: draining", {"node":"b","result":"draining"}.
+void tell(const settings& s, const std::string& kind, const std::string& what, const std::string& result) {
   if (!s.json)
-    return put_line((what.empty() ? "" : printable(what) + ": ") + result);
+    return put_line(kind + (what.empty() ? "" : " " + printable(what)) + ": " + result);
   std::string text;
   codec::json_writer w{text};
   w.begin_object();
