@@ -77,7 +77,9 @@ struct flushed {
   std::uint64_t checkpoint = 0;
 };
 
-struct time_passed {};
+struct time_passed {
+  std::uint64_t timer = 0; // which; only the last one set counts
+};
 
 /// From the same partition's replica on another node.
 struct replica_said {

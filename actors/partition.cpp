@@ -43,7 +43,9 @@ partition_host::behavior_type partition_host::make_behavior() {
         services_.publications->take(partition_, publications);
       },
       [this](const flushed& m) { feed(partition::checkpoint_flushed{m.checkpoint}); },
-      [this](const time_passed&) {
+      [this](const time_passed& m) {
+        if (m.timer != timer_set_)
+          return; // an earlier one was set meanwhile; or timers would only ever become more
         timer_.reset();
         feed(partition::tick{});
       },
@@ -222,16 +224,19 @@ void partition_host::end_group(event_number event) {
 }
 
 void partition_host::set_timer() {
-  if (!out_.timer || (timer_ && *timer_ <= *out_.timer))
+  if (!out_.timer)
     return;
-  timer_ = out_.timer;
   // On a common grid: the heartbeats of all partitions leave together, in one envelope per peer.
   constexpr std::chrono::microseconds grid{10'000};
   auto now = services_.clock().host;
-  if (*timer_ > now + grid / 2)
-    timer_ = host_time{(timer_->time_since_epoch() + grid - std::chrono::microseconds{1}) / grid * grid};
-  auto wait = std::max<std::chrono::microseconds>(*timer_ - now, std::chrono::milliseconds{1});
-  delayed_send(this, wait, time_passed{});
+  auto at = *out_.timer;
+  if (at > now + grid / 2)
+    at = host_time{(at.time_since_epoch() + grid - std::chrono::microseconds{1}) / grid * grid};
+  if (timer_ && *timer_ <= at)
+    return;
+  timer_ = at;
+  delayed_send(this, std::max<std::chrono::microseconds>(at - now, std::chrono::milliseconds{1}),
+               time_passed{++timer_set_});
 }
 
 raft::membership members_of(const raft::start& found) {

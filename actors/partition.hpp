@@ -62,6 +62,7 @@ private:
   partition::outputs out_;
   std::unordered_map<entity_ref, entity_actor> entities_;
   std::optional<host_time> timer_;
+  std::uint64_t timer_set_ = 0;
   std::deque<raft::send> held_;     // until the write each depends on is durable
   std::uint64_t durable_ = 0;       // the latest write that is
 };

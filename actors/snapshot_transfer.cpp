@@ -175,12 +175,32 @@ void snapshot_transfer::asked(node_id from, const proto::PullPart& pull) {
   giver_.run([this, from, pull] { give(from, pull); }, 64);
 }
 
+void snapshot_transfer::read(node_id reader, const proto::PullPart& pull, std::function<void(std::string)> done) {
+  auto taken = giver_.run(
+      [this, reader, pull, done] {
+        proto::SnapshotPart part;
+        if (pull.checkpoint() == 0)
+          source_.close(reader, {pull.partition()});
+        else
+          fill(reader, pull, part);
+        done(part.SerializeAsString());
+      },
+      64);
+  if (!taken)
+    done({});
+}
+
 void snapshot_transfer::give(node_id from, const proto::PullPart& pull) {
-  partition_id partition{pull.partition()};
   if (pull.checkpoint() == 0)
-    return source_.close(from, partition);
+    return source_.close(from, {pull.partition()});
   proto::PeerItem item;
-  auto& out = *item.mutable_part();
+  if (fill(from, pull, *item.mutable_part()))
+    how_.send(from, item.SerializeAsString());
+}
+
+/// False: others are being served; to be asked again in a moment.
+bool snapshot_transfer::fill(node_id from, const proto::PullPart& pull, proto::SnapshotPart& out) {
+  partition_id partition{pull.partition()};
   out.set_partition(pull.partition());
   out.set_checkpoint(pull.checkpoint());
   out.set_position(pull.position());
@@ -189,25 +209,24 @@ void snapshot_transfer::give(node_id from, const proto::PullPart& pull) {
   bool first = pull.position().empty();
   auto record = source_.record_of(from, partition, pull.checkpoint());
   if (first && !record) {
-    auto pinned = source_.open(from, partition, pull.checkpoint(), now);
-    if (pinned == storage::pinning::busy)
-      return; // asked again in a moment
+    if (source_.open(from, partition, pull.checkpoint(), now) == storage::pinning::busy)
+      return false;
     record = source_.record_of(from, partition, pull.checkpoint());
   }
   auto chunk = record ? source_.read(from, {partition, pull.checkpoint(), pull.position()}, part_bytes, now)
                       : std::nullopt;
   if (!chunk) {
     out.set_gone(true);
-  } else {
-    out.set_next(std::move(chunk->next));
-    out.set_bytes(std::move(chunk->bytes));
-    out.set_checksum(chunk->checksum);
-    if (first)
-      out.set_record(record->record);
-    std::lock_guard lock{lock_};
-    ++figures_.parts_given;
+    return true;
   }
-  how_.send(from, item.SerializeAsString());
+  out.set_next(std::move(chunk->next));
+  out.set_bytes(std::move(chunk->bytes));
+  out.set_checksum(chunk->checksum);
+  if (first)
+    out.set_record(record->record);
+  std::lock_guard lock{lock_};
+  ++figures_.parts_given;
+  return true;
 }
 
 } // namespace sluice::actors

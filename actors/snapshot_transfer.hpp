@@ -47,6 +47,8 @@ public:
   // ---- giving ----
 
   void asked(node_id from, const proto::PullPart& pull);
+  /// A part for anybody else, a backup say; `reader` names the pin. `done` from another thread, with a SnapshotPart.
+  void read(node_id reader, const proto::PullPart& pull, std::function<void(std::string)> done);
 
   void stop();
 
@@ -80,6 +82,7 @@ private:
   void apply(partition_id partition, std::uint64_t id, const proto::SnapshotPart& part);
   void end(partition_id partition, bool ok);
   void give(node_id from, const proto::PullPart& pull);
+  bool fill(node_id from, const proto::PullPart& pull, proto::SnapshotPart& out);
 
   storage::log_store& store_;
   hooks how_;

@@ -110,6 +110,10 @@ void links::outgoing::take_welcome(const std::string& body) {
     return failed("it does not speak our language");
   if (!welcome.refused().empty())
     return failed("it refuses us: " + welcome.refused());
+  // One whose disk was replaced takes us for its own; what it would hear from us it could not answer.
+  if (welcome.disk() != to_.disk)
+    return failed(to_.address + " has another disk than '" + to_.name + "' has today: a folder that was replaced must not "
+                  "be started again");
   opened(welcome.incarnation());
 }
 

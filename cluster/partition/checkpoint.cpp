@@ -58,6 +58,7 @@ void core::on(const reading&, checkpoint_committed in, outputs&) {
   committing_ = false;
   checkpoint_ = taking_;
   checkpoint_index_ = taking_index_;
+  checkpoint_term_ = taking_ref_.term;
   taking_ = 0;
   entities_.checkpoint_in_force();
 }

@@ -30,6 +30,7 @@ partition::status core::status() const {
   s.consensus = raft_.status();
   s.applied = applied_;
   s.checkpoint_index = checkpoint_index_;
+  s.checkpoint_term = checkpoint_term_;
   s.checkpoint = checkpoint_;
   s.leading = leading_;
   s.waiting_commands = waiting_.size();
@@ -53,8 +54,8 @@ void core::on(const reading& now, start in, outputs& out) {
   attempts_ = in.attempts;
   if (!in.record.empty() && !restore_record(in.record))
     return fail("the partition's own piece of the checkpoint does not parse", out);
-  checkpoint_index_ = applied_;
-  committed_to_ = applied_;
+  checkpoint_index_ = committed_to_ = applied_;
+  checkpoint_term_ = applied_term_;
   for (const auto& e : in.consensus.log) {
     log_bytes_ += e.bytes();
     log_sizes_.emplace_back(e.index, e.bytes());
@@ -91,6 +92,10 @@ void core::on(const reading& now, ask_all in, outputs& out) {
   if (!leading_) {
     for (const auto& q : in.queries)
       out.refusals.push_back({q.from, errc::not_leader});
+    return;
+  }
+  if (is_planted(planted::reads_locally)) {
+    ready_reads_.emplace_back(applied_, std::move(in.queries));
     return;
   }
   auto id = next_read_id_++;
@@ -152,7 +157,12 @@ void core::consult(const reading& now, raft::input in, outputs& out) {
     note_sizes(w);
     out.writes.push_back({std::move(w), std::nullopt, std::nullopt});
   }
-  std::move(r.sends.begin(), r.sends.end(), std::back_inserter(out.sends));
+  for (auto& s : r.sends) {
+    // A fetched checkpoint has another number here than where it came from.
+    if (auto* offer = std::get_if<raft::snapshot_offer>(&s.body); offer && offer->snapshot.index == checkpoint_index_)
+      offer->snapshot.manifest = manifest_of(checkpoint_);
+    out.sends.push_back(std::move(s));
+  }
   std::move(r.loads.begin(), r.loads.end(), std::back_inserter(out.loads));
   for (const auto& f : r.fetches)
     begin_fetch(f, out);
@@ -162,6 +172,8 @@ void core::consult(const reading& now, raft::input in, outputs& out) {
   }
   for (const auto& role : r.roles)
     follow(role, out);
+  if (is_planted(planted::leads_at_once) && raft_.is_leader() && !leading_)
+    begin_leading(now, out);
   for (const auto& ready : r.reads) {
     auto waiting = reads_.find(ready.id);
     if (waiting == reads_.end())
@@ -207,7 +219,8 @@ void core::begin_leading(const reading& now, outputs& out) {
   deadlines_.forget_pulses();
   publish_due_ = true;
   for (const auto& [key, body] : open_effects_)
-    out.effects.push_back({key.first, key.second, body});
+    if (!is_planted(planted::drops_open_charges))
+      out.effects.push_back({key.first, key.second, body});
   send_notes(now, out);
 }
 

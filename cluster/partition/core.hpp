@@ -37,6 +37,8 @@ struct config {
   std::size_t collect_per_turn = 64;                          // shares asked for at a time while a checkpoint is taken
   milliseconds cold_start_max{5'000};                         // log time an outage may add
   std::chrono::seconds resend{1};                             // of unacknowledged notes
+  std::size_t resend_max = 256;                               // of them at a time, per destination: more would never
+                                                              // drain from a partition that can not keep up
   entity_table::limits entities;
 };
 
@@ -45,6 +47,7 @@ struct status {
   raft::status consensus;
   log_index applied = 0;
   log_index checkpoint_index = 0;
+  log_term checkpoint_term = 0;
   std::uint64_t checkpoint = 0;
   bool leading = false;
   std::size_t waiting_commands = 0;
@@ -190,6 +193,7 @@ private:
   std::uint64_t attempts_ = 0;
   std::uint64_t checkpoint_ = 0;      // in force
   log_index checkpoint_index_ = 0;
+  log_term checkpoint_term_ = 0;
   std::uint64_t taking_ = 0;          // in progress
   log_index taking_index_ = 0;
   raft::snapshot_ref taking_ref_;

@@ -141,7 +141,7 @@ void core::carry_out(const entity_ref& from, delivered& d, outputs& out) {
       open_effects_.erase(key);
       continue;
     }
-    if (leading_)
+    if (leading_ || is_planted(planted::followers_charge))
       out.effects.push_back({from, e.key, e.body});
     open_effects_[std::move(key)] = std::move(e.body);
   }
@@ -212,14 +212,20 @@ void core::answer_queries(const reading& now, outputs& out) {
 
 void core::send_notes(const reading& now, outputs& out) {
   notes_sent_ = now.host;
-  for (const auto& [to, lane] : outbox_.lanes())
+  if (is_planted(planted::notes_sent_once))
+    return;
+  for (const auto& [to, lane] : outbox_.lanes()) {
+    std::size_t count = 0;
     for (const auto& item : lane.items) {
+      if (++count > config_.resend_max)
+        break; // they are accepted in sequence only
       proposal p;
       p.to = item.to;
       p.body = item.body;
       p.note = note_source{config_.partition, item.sequence};
       out.notes.push_back({to, std::move(p)});
     }
+  }
 }
 
 void core::forget(event_number event, outputs& out) {

@@ -68,6 +68,7 @@ void core::install(const reading& now, outputs& out) {
                       std::to_string(in.ref.index), out);
     checkpoint_ = in.checkpoint;
     checkpoint_index_ = committed_to_ = applied_;
+    checkpoint_term_ = in.ref.term;
     w.installed = {in.checkpoint, applied_, in.ref.term, std::move(in.record), in.ref.members, {}};
     out.reset = true;
     return;

@@ -45,6 +45,8 @@ void put(const domain::found_cluster& m, proto::Message& out) {
   p.set_admin_key_hash(m.admin_key_hash);
   if (m.first)
     encode(*m.first, *p.mutable_first());
+  if (m.epoch > 1)
+    p.set_epoch(m.epoch);
 }
 
 void put(const domain::add_join_token& m, proto::Message& out) {
@@ -88,6 +90,7 @@ void put(const domain::activate_feature& m, proto::Message& out) {
 
 maybe take(const proto::FoundCluster& p) {
   domain::found_cluster m{p.cluster_id(), p.wrapped_keys(), p.admin_key_hash()};
+  m.epoch = std::max<std::uint32_t>(p.epoch(), 1);
   if (p.has_first() && !read(p.first(), m.first.emplace()))
     return std::nullopt;
   return m;

@@ -49,6 +49,7 @@ constexpr auto words = std::to_array<std::pair<errc, std::string_view>>({
     {errc::token_expired, "TOKEN_EXPIRED"},
     {errc::forbidden, "FORBIDDEN"},
     {errc::join_token_invalid, "JOIN_TOKEN_INVALID"},
+    {errc::tls_required, "TLS_REQUIRED"},
     {errc::not_found, "NOT_FOUND"},
     {errc::event_unknown, "EVENT_UNKNOWN"},
     {errc::block_unknown, "BLOCK_UNKNOWN"},

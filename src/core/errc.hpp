@@ -59,6 +59,7 @@ enum class errc : std::uint8_t {
   token_expired = 72,
   forbidden = 73,
   join_token_invalid = 74,
+  tls_required = 75, // keys and plans do not travel in the clear
 
   // 80..: names that lead nowhere
   not_found = 80,

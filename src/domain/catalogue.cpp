@@ -36,16 +36,19 @@ void catalogue::publish_all(const entry_time&, effects& out) {
 }
 
 void catalogue::on(const moment&, const found_cluster& c, effects& out) {
-  if (!state_.founded) {
+  if (!state_.founded || c.epoch > state_.epoch) {
     state_.founded = changed_ = true;
     state_.cluster_id = c.cluster_id;
-    state_.epoch = 1;
+    state_.epoch = c.epoch;
+    state_.nodes.clear();
+    state_.join_tokens.clear();
+    state_.replication = 1;
     state_.wrapped_keys = c.wrapped_keys;
     state_.keys["admin"] = key_entry{"admin", c.admin_key_hash, key_role::admin};
     if (c.first && c.first->id) {
       state_.nodes[c.first->id] = *c.first;
-      state_.last_node = c.first->id.value;
-      state_.feature_level = c.first->feature_level; // nobody older has to follow
+      state_.last_node = std::max(state_.last_node, c.first->id.value);
+      state_.feature_level = std::max(state_.feature_level, c.first->feature_level); // nobody older has to follow
     }
   }
   out.push_back(answer{done{}});

@@ -374,12 +374,14 @@ struct node_entry {
   friend bool operator==(const node_entry&, const node_entry&) = default;
 };
 
-/// Command. Founds the cluster, once: identity and wrapped signing keys. Later ones are refused.
+/// Command. Founds the cluster: identity and wrapped signing keys. Later ones change nothing, but for one of a higher epoch:
+/// a restored cluster is founded anew, with its first node alone, and whatever was signed before is worth nothing.
 struct found_cluster {
   std::string cluster_id;
   std::string wrapped_keys; // sealed with the node's key file
   std::string admin_key_hash;
   std::optional<node_entry> first = std::nullopt; // who founds it; absent in logs of before nodes were listed
+  std::uint32_t epoch = 1;
 };
 
 /// Command. Gives a slug its event number and slot; a live slug answers with the one it has.

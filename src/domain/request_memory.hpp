@@ -10,9 +10,9 @@
 
 namespace sluice::domain {
 
-/// The last few requests and their answers. After a change of leaders a bridge can not know whether a command was executed
-/// and sends it once more: with an id it happens once and is answered alike, even if another command undid it meanwhile.
-/// Only for what is seldom said, as by operators; what customers say is told apart by what it is about.
+/// The last few requests and their answers. After a change of leaders a bridge can not know whether a command was
+/// executed and sends it once more: with an id it happens once and is answered alike, even if another command undid it
+/// meanwhile. Only for what is seldom said, as by operators; what customers say is told apart by what it is about.
 /// Owned by one machine. Deterministic.
 class request_memory {
 public:
@@ -28,8 +28,8 @@ public:
 
   /// Null: never heard of, or long ago. Valid until the next `remember`.
   const reply* find(const std::string& request_id) const {
-    auto known = std::find_if(answered_.begin(), answered_.end(),
-                              [&](const answered& a) { return a.request_id == request_id; });
+    auto known =
+        std::find_if(answered_.begin(), answered_.end(), [&](const answered& a) { return a.request_id == request_id; });
     return request_id.empty() || known == answered_.end() ? nullptr : &known->body;
   }
 
@@ -50,7 +50,8 @@ private:
   std::deque<answered> answered_;
 };
 
-/// Runs `handle` unless the request was answered before, and remembers what it answers. `handle` may replace the memory.
+/// Runs `handle` unless the request was answered before, and remembers what it answers. `handle` may replace the
+/// memory.
 template <class Handle>
 void once(request_memory& memory, const std::string& request_id, effects& out, Handle&& handle) {
   if (const auto* known = memory.find(request_id)) {

@@ -178,6 +178,10 @@ void bridge::refresh_secrets() {
 // ---- who asks --------------------------------------------------------------------------------------------------------
 
 bool bridge::authorise(const call_ptr& c, domain::key_role needed) {
+  if (!c->req.secure && !c->req.local && !services_.shared.insecure_admin) {
+    fail(c, errc::tls_required, "the admin API is served over TLS, or to this machine alone; see --tls-cert and --insecure-admin");
+    return false;
+  }
   auto given = bearer(c->req.authorization);
   if (given.empty()) {
     fail(c, errc::unauthenticated, "an admin key is needed: Authorization: Bearer <key>");

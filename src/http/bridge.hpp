@@ -46,6 +46,10 @@ struct node_services {
   std::function<void(const entity_ref&, std::function<void(std::string)>)> inspect_entity;
   std::function<std::string(partition_id, log_index after, std::size_t limit)> inspect_log; // JSON
 
+  /// Both from another thread: the manifest or what went wrong; {"backups": […]}.
+  std::function<void(std::function<void(std::string manifest, std::string error)>)> make_backup;
+  std::function<void(std::function<void(std::string)>)> list_backups;
+
   // Operations on the cluster; absent where this node can not do them. `done` is called once, from any thread, with what
   // went wrong, for people, or with an empty text. Node 0 is: whoever is best.
   using on_done = std::function<void(std::string error)>;

@@ -26,21 +26,20 @@ bool exchange::alive() const {
   return to && to->awaits(turn_);
 }
 
-std::optional<tcp_socket> exchange::take_over() const {
+std::optional<client_socket> exchange::take_over() const {
   if (auto to = to_.lock())
     return to->take_over(turn_);
   return std::nullopt;
 }
 
-connection::connection(tcp_socket socket, connection_owner& owner, std::string peer, bool counted)
+connection::connection(client_socket socket, connection_owner& owner, std::string peer, bool counted)
     : socket_{std::move(socket)}, owner_{owner}, peer_{std::move(peer)}, counted_{counted} {}
 
 connection::~connection() = default;
 
 void connection::start() {
   boost::system::error_code ignored;
-  socket_.non_blocking(true, ignored);
-  socket_.set_option(asio::ip::tcp::no_delay{true}, ignored);
+  socket_.next_layer().set_option(asio::ip::tcp::no_delay{true}, ignored);
   enter(phase::idle);
   // A client that connects and says nothing gets no longer than one that dawdles over its header.
   deadline_ = owner_.now() + owner_.limits().header_timeout;
@@ -133,6 +132,8 @@ void connection::refuse(errc why) {
 
 void connection::dispatch() {
   auto& r = parser_->get();
+  r.secure = socket_.is_secure();
+  r.local = !counted_;
   keep_alive_ = parser_->keep_alive();
   ++turn_;
   enter(phase::answering);
@@ -144,7 +145,7 @@ void connection::answer(std::uint32_t turn, response r) {
     return;
   bool head = parser_ && parser_->get().method == method::head;
   bool http11 = !parser_ || parser_->is_http11();
-  keep_alive_ = keep_alive_ && !r.close;
+  keep_alive_ = keep_alive_ && !r.close && !owner_.is_draining();
   out_.clear();
   out_done_ = 0;
   append_response(out_, r, http_date(), keep_alive_, http11, head);
@@ -164,27 +165,21 @@ void connection::write() {
   out_done_ += size;
   if (out_done_ == out_.size())
     return written();
-  socket_.async_write_some(asio::buffer(out_.data() + out_done_, out_.size() - out_done_),
-                           [self = shared_from_this()](const boost::system::error_code& failed, std::size_t done) {
-                             self->on_written(failed, done);
-                           });
+  socket_.async_wait_writable(
+      [self = shared_from_this()](const boost::system::error_code& failed) { self->on_writable(failed); });
 }
 
-void connection::on_written(const boost::system::error_code& ec, std::size_t size) {
+void connection::on_writable(const boost::system::error_code& ec) {
   if (phase_ == phase::closed)
     return;
   if (ec)
     return close();
-  out_done_ += size;
-  if (out_done_ < out_.size())
-    return write();
-  written();
+  write();
 }
 
 void connection::written() {
   if (!keep_alive_) {
-    boost::system::error_code ignored;
-    socket_.shutdown(tcp_socket::shutdown_send, ignored);
+    socket_.shutdown_send();
     enter(phase::draining);
     return drain();
   }
@@ -218,7 +213,7 @@ void connection::drain() {
                           });
 }
 
-std::optional<tcp_socket> connection::take_over(std::uint32_t turn) {
+std::optional<client_socket> connection::take_over(std::uint32_t turn) {
   if (!awaits(turn))
     return std::nullopt;
   phase_ = phase::closed;
@@ -239,8 +234,7 @@ void connection::close() {
   if (phase_ == phase::closed)
     return;
   phase_ = phase::closed;
-  boost::system::error_code ignored;
-  socket_.close(ignored);
+  socket_.close();
   auto self = shared_from_this();
   owner_.closed(*this);
 }

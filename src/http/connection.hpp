@@ -2,6 +2,7 @@
 // pipelines waits in the socket.
 #pragma once
 
+#include "http/client_socket.hpp"
 #include "http/limits.hpp"
 #include "http/request_parser.hpp"
 #include "http/response.hpp"
@@ -18,11 +19,6 @@
 
 namespace sluice::http {
 
-namespace asio = boost::asio;
-
-/// A plain executor instead of the type-erased default: one virtual call less per operation.
-using tcp_socket = asio::basic_stream_socket<asio::ip::tcp, asio::io_context::executor_type>;
-
 class connection;
 
 /// Whom a request is handed to, and how to answer it later. Answers for a request that was answered already, or whose
@@ -35,7 +31,7 @@ public:
   void answer(response r) const;
   bool alive() const;
   /// Writes `head` and gives the socket away, for streams. Empty if the connection is gone.
-  std::optional<tcp_socket> take_over() const;
+  std::optional<client_socket> take_over() const;
 
 private:
   std::weak_ptr<connection> to_;
@@ -48,6 +44,8 @@ public:
   virtual ~connection_owner() = default;
   virtual const server_limits& limits() const = 0;
   virtual std::chrono::steady_clock::time_point now() const = 0;
+  /// The node is about to stop: answers end their connections.
+  virtual bool is_draining() const = 0;
 
   /// The header is here, the body not yet. The body limit for this route, or a refusal.
   virtual std::size_t body_limit_for(const request& r) = 0;
@@ -62,18 +60,20 @@ public:
 
 class connection : public std::enable_shared_from_this<connection> {
 public:
-  connection(tcp_socket socket, connection_owner& owner, std::string peer, bool counted);
+  connection(client_socket socket, connection_owner& owner, std::string peer, bool counted);
   ~connection();
 
   void start();
   void answer(std::uint32_t turn, response r);
   bool awaits(std::uint32_t turn) const { return turn == turn_ && phase_ == phase::answering; }
 
-  std::optional<tcp_socket> take_over(std::uint32_t turn);
+  std::optional<client_socket> take_over(std::uint32_t turn);
 
   /// Closes when the present phase took too long. Called about twice a second.
   void check_deadline(std::chrono::steady_clock::time_point now);
   void close();
+  /// Nothing is under way: it may be closed without harm.
+  bool is_idle() const { return phase_ == phase::idle; }
 
   const std::string& peer() const { return peer_; }
 
@@ -91,12 +91,12 @@ private:
   void refuse(errc why);
   void dispatch();
   void write();
-  void on_written(const boost::system::error_code& ec, std::size_t size);
+  void on_writable(const boost::system::error_code& ec);
   void written();
   void drain();
   void enter(phase p);
 
-  tcp_socket socket_;
+  client_socket socket_;
   connection_owner& owner_;
   std::string peer_;
   bool counted_; // against the limit per address

@@ -103,6 +103,29 @@ std::string sha256_hex(std::string_view bytes) {
   return hex(digest);
 }
 
+struct sha256_stream::state {
+  EVP_MD_CTX* context = EVP_MD_CTX_new();
+
+  ~state() { EVP_MD_CTX_free(context); }
+};
+
+sha256_stream::sha256_stream() : state_{std::make_unique<state>()} {
+  EVP_DigestInit_ex(state_->context, EVP_sha256(), nullptr);
+}
+
+sha256_stream::~sha256_stream() = default;
+
+void sha256_stream::add(std::string_view bytes) {
+  EVP_DigestUpdate(state_->context, bytes.data(), bytes.size());
+}
+
+std::string sha256_stream::finish_hex() {
+  std::array<std::uint8_t, 32> digest{};
+  unsigned size = 0;
+  EVP_DigestFinal_ex(state_->context, digest.data(), &size);
+  return hex(digest);
+}
+
 bool equal_secrets(std::string_view a, std::string_view b) {
   return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }

@@ -27,6 +27,23 @@ std::optional<std::string> from_base64url(std::string_view text);
 
 std::string sha256_hex(std::string_view bytes);
 
+/// SHA-256 of more than fits in memory.
+class sha256_stream {
+public:
+  sha256_stream();
+  ~sha256_stream();
+  sha256_stream(const sha256_stream&) = delete;
+  sha256_stream& operator=(const sha256_stream&) = delete;
+
+  void add(std::string_view bytes);
+  /// Once, at the end.
+  std::string finish_hex();
+
+private:
+  struct state;
+  std::unique_ptr<state> state_;
+};
+
 /// Compares without telling by its time where the difference is.
 bool equal_secrets(std::string_view a, std::string_view b);
 

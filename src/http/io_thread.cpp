@@ -64,6 +64,24 @@ void io_thread::start(const std::string& name) {
   }};
 }
 
+void io_thread::drain() {
+  asio::post(context_, [this] {
+    draining_ = true;
+    boost::system::error_code ignored;
+    acceptor_.close(ignored);
+    accept_pause_.cancel();
+  });
+}
+
+void io_thread::close_idle() {
+  asio::post(context_, [this] {
+    auto all = connections_;
+    for (auto& c : all)
+      if (c->is_idle())
+        c->close();
+  });
+}
+
 void io_thread::stop() {
   asio::post(context_, [this] {
     stopping_ = true;
@@ -90,7 +108,7 @@ void io_thread::accept() {
 }
 
 void io_thread::on_accept(const boost::system::error_code& ec, tcp_socket socket) {
-  if (stopping_)
+  if (stopping_ || draining_)
     return;
   if (ec) {
     // Out of descriptors, most likely: a pause, or the loop would spin until one is free.
@@ -118,7 +136,7 @@ void io_thread::on_accept(const boost::system::error_code& ec, tcp_socket socket
     turn_away(std::move(socket));
   } else {
     ++shared_.figures.connections;
-    auto c = std::make_shared<connection>(std::move(socket), *this, std::move(address), counted);
+    auto c = std::make_shared<connection>(client_socket{std::move(socket), shared_.tls ? shared_.tls->current() : nullptr}, *this, std::move(address), counted);
     c->place = connections_.size();
     connections_.push_back(c);
     c->start();
@@ -128,6 +146,8 @@ void io_thread::on_accept(const boost::system::error_code& ec, tcp_socket socket
 
 void io_thread::turn_away(tcp_socket socket) {
   ++shared_.figures.connections_refused;
+  if (shared_.tls)
+    return; // a handshake for a refusal would cost more than the connection
   request none;
   std::string bytes;
   append_response(bytes, refuse(errc::too_many_connections, none), http_date(), false, true, false);

@@ -56,6 +56,8 @@ private:
 
 struct edge {
   server_limits limits;
+  std::shared_ptr<edge_tls> tls; // null: plain HTTP
+  bool insecure_admin = false;   // the admin API answers plain HTTP from other machines
   edge_figures figures;
   address_counts addresses;
 };
@@ -73,7 +75,11 @@ public:
   void set_handler(request_handler& handler) { handler_ = &handler; }
 
   void start(const std::string& name);
-  /// Stops accepting and closes idle connections; `join` waits until the thread is done.
+  /// Takes no new connections; what is under way is answered, and ends its connection.
+  void drain();
+  /// Of those whose client asks for nothing.
+  void close_idle();
+  /// Closes all connections; `join` waits until the thread is done.
   void stop();
   void join();
 
@@ -84,6 +90,8 @@ public:
   const server_limits& limits() const override { return shared_.limits; }
 
   std::chrono::steady_clock::time_point now() const override { return now_; }
+
+  bool is_draining() const override { return draining_; }
 
   std::size_t body_limit_for(const request& r) override { return handler_->body_limit_for(r); }
 
@@ -109,6 +117,7 @@ private:
   std::chrono::steady_clock::time_point now_;
   unsigned ticks_ = 0;
   bool stopping_ = false;
+  bool draining_ = false;
   std::thread thread_;
 };
 

@@ -66,19 +66,21 @@ void push_hub::add(bridge& b, const call_ptr& c, maker make) {
   ++shared_.figures.streams;
   // Sockets belong to their thread's context: let go there, take hold here.
   boost::system::error_code failed;
-  auto peer = socket->remote_endpoint(failed).address();
-  auto protocol = socket->local_endpoint(failed).protocol();
+  auto peer = socket->next_layer().remote_endpoint(failed).address();
+  auto protocol = socket->next_layer().local_endpoint(failed).protocol();
   bool counted = !failed && !peer.is_loopback();
   auto address = counted ? peer.to_string() : std::string{};
   if (!failed && counted && !shared_.addresses.enter(address, shared_.limits.connections_per_address_max))
     failed = asio::error::no_descriptors;
-  auto handle = failed ? tcp_socket::native_handle_type{-1} : socket->release(failed);
+  std::pair<int, std::shared_ptr<ssl_st>> handle{-1, nullptr};
+  if (!failed)
+    handle = socket->release(failed);
   if (failed) {
     --shared_.figures.streams;
     return;
   }
   asio::post(context_, [this, protocol, handle, address, make = std::move(make), id = c->request_id] {
-    auto stream = make(tcp_socket{context_, protocol, handle});
+    auto stream = make(client_socket::moved_to(context_, protocol, handle.first, handle.second));
     stream->address = address;
     streams_.push_back(stream);
     if (const auto* who = stream->listener()) {
@@ -91,19 +93,19 @@ void push_hub::add(bridge& b, const call_ptr& c, maker make) {
 }
 
 void push_hub::add_ticket_stream(bridge& b, const call_ptr& c) {
-  add(b, c, [this, c](tcp_socket s) { return std::make_shared<ticket_stream>(*this, std::move(s), c); });
+  add(b, c, [this, c](client_socket s) { return std::make_shared<ticket_stream>(*this, std::move(s), c); });
 }
 
 void push_hub::add_status_stream(bridge& b, const call_ptr& c) {
-  add(b, c, [this, c](tcp_socket s) { return std::make_shared<status_stream>(*this, std::move(s), c); });
+  add(b, c, [this, c](client_socket s) { return std::make_shared<status_stream>(*this, std::move(s), c); });
 }
 
 void push_hub::add_seats_stream(bridge& b, const call_ptr& c) {
-  add(b, c, [this, c](tcp_socket s) { return std::make_shared<seats_stream>(*this, std::move(s), c); });
+  add(b, c, [this, c](client_socket s) { return std::make_shared<seats_stream>(*this, std::move(s), c); });
 }
 
 void push_hub::add_reservation_stream(bridge& b, const call_ptr& c, const reservation_id& id) {
-  add(b, c, [this, c, id](tcp_socket s) { return std::make_shared<reservation_stream>(*this, std::move(s), c, id); });
+  add(b, c, [this, c, id](client_socket s) { return std::make_shared<reservation_stream>(*this, std::move(s), c, id); });
 }
 
 void push_hub::changed(const std::shared_ptr<const domain::reservation_update>& update) {

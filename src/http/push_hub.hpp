@@ -43,7 +43,7 @@ public:
 private:
   friend class push_stream;
 
-  using maker = std::function<std::shared_ptr<push_stream>(tcp_socket)>;
+  using maker = std::function<std::shared_ptr<push_stream>(client_socket)>;
 
   void add(bridge& b, const call_ptr& c, maker make);
   void forget(const push_stream& s);

@@ -21,8 +21,6 @@ requester& push_stream::partitions() {
 }
 
 void push_stream::begin(std::string_view request_id) {
-  boost::system::error_code ignored;
-  socket_.non_blocking(true, ignored);
   std::string head = "HTTP/1.1 200 OK\r\nDate: ";
   head += http_date();
   head += "\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\nX-Accel-Buffering: no\r\nConnection: "
@@ -89,7 +87,7 @@ void push_stream::write_on() {
     auto size = socket_.write_some(asio::buffer(out_.data() + done_, out_.size() - done_), ec);
     if (ec == asio::error::would_block || ec == asio::error::try_again) {
       writing_ = true;
-      socket_.async_wait(tcp_socket::wait_write, [self = shared_from_this()](const boost::system::error_code& failed) {
+      socket_.async_wait_writable([self = shared_from_this()](const boost::system::error_code& failed) {
         if (failed || self->over_)
           return self->close();
         self->write_on();
@@ -126,14 +124,13 @@ void push_stream::close() {
   if (over_)
     return;
   over_ = true;
-  boost::system::error_code ignored;
-  socket_.shutdown(tcp_socket::shutdown_both, ignored);
-  socket_.close(ignored);
+  socket_.shutdown_send();
+  socket_.close();
 }
 
 // ---- the own place ---------------------------------------------------------------------------------------------------
 
-ticket_stream::ticket_stream(push_hub& hub, tcp_socket socket, const call_ptr& c)
+ticket_stream::ticket_stream(push_hub& hub, client_socket socket, const call_ptr& c)
     : push_stream{hub, std::move(socket)}, event_{c->event}, who_{c->who} {}
 
 void ticket_stream::look(std::chrono::steady_clock::time_point now) {
@@ -221,7 +218,7 @@ void ticket_stream::tell_bookings() {
 
 // ---- the shared board ------------------------------------------------------------------------------------------------
 
-status_stream::status_stream(push_hub& hub, tcp_socket socket, const call_ptr& c)
+status_stream::status_stream(push_hub& hub, client_socket socket, const call_ptr& c)
     : push_stream{hub, std::move(socket)}, event_{c->event} {}
 
 void status_stream::look(std::chrono::steady_clock::time_point now) {
@@ -239,7 +236,7 @@ void status_stream::look(std::chrono::steady_clock::time_point now) {
 
 // ---- seats -----------------------------------------------------------------------------------------------------------
 
-seats_stream::seats_stream(push_hub& hub, tcp_socket socket, const call_ptr& c)
+seats_stream::seats_stream(push_hub& hub, client_socket socket, const call_ptr& c)
     : push_stream{hub, std::move(socket)}, event_{c->event} {}
 
 void seats_stream::look(std::chrono::steady_clock::time_point) {
@@ -288,7 +285,7 @@ void seats_stream::look(std::chrono::steady_clock::time_point) {
 
 // ---- one reservation ---------------------------------------------------------------------------------------------------
 
-reservation_stream::reservation_stream(push_hub& hub, tcp_socket socket, const call_ptr& c, const reservation_id& id)
+reservation_stream::reservation_stream(push_hub& hub, client_socket socket, const call_ptr& c, const reservation_id& id)
     : push_stream{hub, std::move(socket)}, event_{c->event}, who_{c->who}, id_{id} {}
 
 void reservation_stream::look(std::chrono::steady_clock::time_point) {

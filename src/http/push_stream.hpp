@@ -9,7 +9,7 @@ namespace sluice::http {
 /// Writes events to one client. At most one write under way; while it is, only the newest event is kept.
 class push_stream : public std::enable_shared_from_this<push_stream> {
 public:
-  push_stream(push_hub& hub, tcp_socket socket) : hub_{hub}, socket_{std::move(socket)} {}
+  push_stream(push_hub& hub, client_socket socket) : hub_{hub}, socket_{std::move(socket)} {}
 
   virtual ~push_stream() = default;
 
@@ -47,7 +47,7 @@ private:
   void write_on();
   void watch();
 
-  tcp_socket socket_;
+  client_socket socket_;
   std::string out_;
   std::size_t done_ = 0;
   std::string next_; // what came while a write is under way; bounded
@@ -61,7 +61,7 @@ private:
 /// The own place: `position`, `admitted`, `expired`, `notice`; and the user's reservations: `booking`.
 class ticket_stream final : public push_stream {
 public:
-  ticket_stream(push_hub& hub, tcp_socket socket, const call_ptr& c);
+  ticket_stream(push_hub& hub, client_socket socket, const call_ptr& c);
   void look(std::chrono::steady_clock::time_point now) override;
   void changed(const domain::reservation_update& update) override;
 
@@ -85,7 +85,7 @@ private:
 /// The shared board: `status`.
 class status_stream final : public push_stream {
 public:
-  status_stream(push_hub& hub, tcp_socket socket, const call_ptr& c);
+  status_stream(push_hub& hub, client_socket socket, const call_ptr& c);
   void look(std::chrono::steady_clock::time_point now) override;
 
 private:
@@ -97,7 +97,7 @@ private:
 /// Seats that changed: `seats`, by version; the first event carries every seat that is not available.
 class seats_stream final : public push_stream {
 public:
-  seats_stream(push_hub& hub, tcp_socket socket, const call_ptr& c);
+  seats_stream(push_hub& hub, client_socket socket, const call_ptr& c);
   void look(std::chrono::steady_clock::time_point now) override;
 
 private:
@@ -110,7 +110,7 @@ private:
 /// One reservation: `booking`, until it is settled.
 class reservation_stream final : public push_stream {
 public:
-  reservation_stream(push_hub& hub, tcp_socket socket, const call_ptr& c, const reservation_id& id);
+  reservation_stream(push_hub& hub, client_socket socket, const call_ptr& c, const reservation_id& id);
   void look(std::chrono::steady_clock::time_point now) override;
   void changed(const domain::reservation_update& update) override;
 

@@ -36,6 +36,8 @@ struct request {
   std::string user_agent;
   bool has_idempotency_key = false;
   bool has_content_encoding = false;
+  bool secure = false; // came over TLS
+  bool local = false;  // from this machine
 
   std::string body;
 

@@ -134,6 +134,7 @@ unsigned status_of(errc e) {
     return 401;
   case errc::forbidden:
   case errc::join_token_invalid:
+  case errc::tls_required:
   case errc::not_admitted:
     return 403;
   case errc::hold_unknown:

@@ -53,6 +53,8 @@ const std::vector<route>& all_routes() {
       {get, "/admin/v1/keys", kind::none, admin, list_keys},
       {post, "/admin/v1/keys", kind::json, admin, create_key},
       {delete_, "/admin/v1/keys/{key}", kind::none, admin, delete_key},
+      {get, "/admin/v1/backups", kind::none, viewer, list_backups},
+      {post, "/admin/v1/backups", kind::optional_json, admin, make_backup},
       {get, "/admin/v1/cluster", kind::none, viewer, show_cluster},
       {post, "/admin/v1/cluster/actions/join", kind::optional_json, admin, invite_node},
       {post, "/admin/v1/cluster/actions/replace", kind::json, admin, replace_node},

@@ -56,6 +56,10 @@ void inspect_entities(bridge& b, const call_ptr& c);
 void inspect_entity(bridge& b, const call_ptr& c);
 void inspect_log(bridge& b, const call_ptr& c);
 
+// backups (routes_backup.cpp)
+void make_backup(bridge& b, const call_ptr& c);
+void list_backups(bridge& b, const call_ptr& c);
+
 // the cluster (routes_cluster.cpp)
 void invite_node(bridge& b, const call_ptr& c);
 void replace_node(bridge& b, const call_ptr& c);

@@ -174,6 +174,7 @@ void cluster::found() {
   command.cluster_id = "sluice-" + hex(http::random_bytes<6>());
   command.wrapped_keys = http::seal(who.seal_key, http::key_ring::generate());
   command.admin_key_hash = http::sha256_hex(who.admin_key);
+  command.epoch = who.founding_epoch;
   domain::node_entry first;
   first.id = who.self;
   first.name = who.name;
@@ -249,9 +250,11 @@ std::vector<node_id> cluster::active_members(const domain::catalogue_update& cat
   return members;
 }
 
+/// Those we hear of as well as reach: a line that works one way only would swallow one transfer after the other.
 std::vector<node_id> cluster::may_lead(const domain::catalogue_update& catalogue) const {
   auto members = active_members(catalogue);
-  std::erase_if(members, [this](node_id n) { return !is_reachable(n); });
+  auto heard = fresh_statuses();
+  std::erase_if(members, [&](node_id n) { return !is_reachable(n) || !heard.contains(n); });
   return members;
 }
 
@@ -268,7 +271,8 @@ void cluster::tick(const std::vector<partition::status>& seen, const proto::Node
     desk_->tell_status(status);
   }
   auto catalogue = parts_.models->catalogue();
-  if (!catalogue->founded)
+  // A restored catalogue is of the cluster it was copied from until it is founded anew.
+  if (!catalogue->founded || catalogue->epoch < parts_.who->founding_epoch)
     return found();
   if (followed_ != catalogue) {
     followed_ = catalogue;

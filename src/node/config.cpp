@@ -19,6 +19,11 @@ config read_command_line(int argc, char** argv) {
   app.set_config("--config", "", "read options from this file (TOML)");
   app.add_option("--data", c.data, "folder for everything the node keeps")->capture_default_str();
   app.add_option("--listen", c.listen, "address and port for HTTP")->capture_default_str();
+  auto* certificate = app.add_option("--tls-cert", c.tls_certificate, "serve HTTPS with this certificate chain (PEM); read "
+                                                                      "again on SIGHUP");
+  app.add_option("--tls-key", c.tls_key, "its key (PEM)")->needs(certificate);
+  certificate->needs("--tls-key");
+  app.add_flag("--insecure-admin", c.insecure_admin, "let other machines use the admin API over plain HTTP");
   app.add_option("--payment-provider", c.payment_provider, "address and port of the payment provider")
       ->capture_default_str();
   app.add_option("--partitions", c.partitions, "logs to spread events over; fixed at the first start")
@@ -34,6 +39,8 @@ config read_command_line(int argc, char** argv) {
   app.add_option("--http-address", c.http_address, "where clients reach it, if not at --listen; for operators to see");
   app.add_option("--join", c.join, "peer address of any node of the cluster to join; needed only once");
   app.add_option("--join-token", c.join_token, "what `sluicectl cluster token` said; needed only once");
+  app.add_option("--backups", c.backup_folder, "folder for backups made by this node, if not backups/ in the data folder");
+  app.add_option("--restore", c.restore, "begin a cluster from this backup, in an empty data folder");
   app.add_option("--cluster-ca", c.cluster_tls.ca, "the cluster's own CA; with this, nodes speak TLS");
   app.add_option("--cluster-cert", c.cluster_tls.certificate, "this node's certificate for other nodes");
   app.add_option("--cluster-key", c.cluster_tls.key, "its key");

@@ -23,6 +23,8 @@ struct config {
   std::string http_address;                        // told to operators; empty: listen
   std::string join;                                // peer address of any node of the cluster to join
   std::string join_token;
+  std::string backup_folder;                       // empty: backups/ in the data folder
+  std::string restore;                             // a backup to begin with, in an empty data folder
   link::tls_files cluster_tls;
   bool insecure_peers = false;                     // beyond loopback without TLS
 
@@ -32,6 +34,9 @@ struct config {
   std::size_t checkpoint_log_mib = 24;             // a partition takes a checkpoint after this much log
   std::size_t active_sessions_max = 50'000;        // per partition; idle ones beyond are passivated
   std::size_t checkpoint_mib_per_second = 48;      // pace of writing checkpoints
+  std::string tls_certificate;                     // for clients; empty: plain HTTP
+  std::string tls_key;
+  bool insecure_admin = false;                     // the admin API answers plain HTTP from other machines
   http::server_limits limits;
 };
 

@@ -193,6 +193,7 @@ identity load_identity(storage::log_store& store, const config& settings, const 
   id.generation = static_cast<std::uint32_t>(number_fact(store, "generation", 1));
   id.incarnation = next_incarnation(store, id.generation);
   id.founder = store.get_fact("founder").has_value();
+  id.founding_epoch = static_cast<std::uint32_t>(number_fact(store, "founding-epoch", 1));
   id.founded = store.get_fact("founded").has_value();
   id.cluster = fact(store, "cluster");
   id.epoch = static_cast<std::uint32_t>(number_fact(store, "epoch", 0));
@@ -202,6 +203,17 @@ identity load_identity(storage::log_store& store, const config& settings, const 
   read_seal_key(settings.data, id);
   read_admin_key(settings.data, id);
   return id;
+}
+
+void found_restored(storage::log_store& store, const std::string& name, std::uint32_t partitions, std::uint32_t epoch) {
+  std::uint64_t disk = 0;
+  http::fill_random(&disk, sizeof(disk));
+  store.put_fact("disk", std::to_string(disk));
+  store.put_fact("name", name);
+  store.put_fact("partitions", std::to_string(partitions));
+  store.put_fact("founding-epoch", std::to_string(epoch));
+  store.put_fact("founder", "1");
+  store.put_fact("node", "1");
 }
 
 void remember_cluster(storage::log_store& store, const std::string& cluster, std::uint32_t epoch) {

@@ -24,6 +24,7 @@ struct identity {
   std::uint32_t epoch = 0;
   std::string seal_key;          // 32 bytes; seals the cluster's signing keys
   std::string admin_key;         // as in admin.key; empty if the operator took it away, or this node joined
+  std::uint32_t founding_epoch = 1; // of the founding this node proposes; higher after a restore
   bool founder = false;          // it began the cluster: its replicas began as the only voters
   bool founded = false;          // the founding is known to be done
   std::vector<link::peer> peers; // as last seen: how to find the others before the catalogue can be read
@@ -34,6 +35,9 @@ struct identity {
 /// `peer_address` and `http_address` are what the cluster is told.
 identity load_identity(storage::log_store& store, const config& settings, const std::string& peer_address,
                        const std::string& http_address);
+
+/// Makes an empty folder that of the first node of a cluster that begins anew from a backup.
+void found_restored(storage::log_store& store, const std::string& name, std::uint32_t partitions, std::uint32_t epoch);
 
 /// What is known of the cluster by now, remembered for the next start.
 void remember_cluster(storage::log_store& store, const std::string& cluster, std::uint32_t epoch);

@@ -23,6 +23,7 @@ int main(int argc, char** argv) {
   sigemptyset(&signals);
   sigaddset(&signals, SIGINT);
   sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN); // a file that may not grow is an error of that write, told by the storage
@@ -35,7 +36,8 @@ int main(int argc, char** argv) {
     return 1;
   }
   int received = 0;
-  sigwait(&signals, &received);
+  while (sigwait(&signals, &received) == 0 && received == SIGHUP)
+    node->reload_certificate();
   spdlog::info("node.stopping signal={}", received);
   // Everything acknowledged is on disk: if a clean stop takes too long, a hard one loses nothing.
   std::thread{[] {

@@ -3,6 +3,8 @@
 #include "actors/entity_shell.hpp"
 #include "codec/message.hpp"
 #include "core/assert.hpp"
+#include "node/backup.hpp"
+#include "node/feature_level.hpp"
 
 #include <spdlog/spdlog.h>
 
@@ -62,9 +64,17 @@ private:
 
 node::node(const config& settings) : config_{settings} {
   auto at = endpoint_from(config_.listen, "--listen");
-  if (!at.address().is_loopback())
-    spdlog::warn("node.exposed listen={} tls=off: put a TLS proxy in front, and keep /admin to yourself",
+  if (!config_.tls_certificate.empty()) {
+    try {
+      edge_.tls = std::make_shared<http::edge_tls>(config_.tls_certificate, config_.tls_key);
+    } catch (const std::runtime_error& e) {
+      throw start_failure{e.what()};
+    }
+  } else if (!at.address().is_loopback()) {
+    spdlog::warn("node.exposed listen={} tls=off: give --tls-cert and --tls-key, or put a TLS proxy in front",
                  config_.listen);
+  }
+  edge_.insecure_admin = config_.insecure_admin;
   if (config_.limits.connections_max == 0) {
     rlimit files{};
     getrlimit(RLIMIT_NOFILE, &files);
@@ -93,6 +103,16 @@ node::~node() {
   stop();
 }
 
+void node::reload_certificate() {
+  if (!edge_.tls)
+    return;
+  auto mistake = edge_.tls->reload();
+  if (mistake.empty())
+    spdlog::info("node.certificate-reloaded file={}", config_.tls_certificate);
+  else
+    spdlog::error("node.certificate-kept why={}", mistake);
+}
+
 std::uint16_t node::port() const {
   return io_threads_.front()->endpoint().port();
 }
@@ -104,10 +124,22 @@ void node::open_store() {
   storage::rocks_settings s;
   s.folder = config_.data;
   store_ = std::make_unique<storage::rocks_store>(s);
+  if (!config_.restore.empty() && !store_->get_fact("node"))
+    restore();
   cluster_ = std::make_unique<cluster>(config_, *store_);
   auto listens = config_.listen.substr(0, config_.listen.rfind(':') + 1) + std::to_string(port());
   http_address_ = config_.http_address.empty() ? listens : config_.http_address;
   identity_ = load_identity(*store_, config_, cluster_->peer_address(), http_address_);
+}
+
+void node::restore() {
+  try {
+    restore_backup(*store_, config_.restore, config_.name);
+  } catch (const std::runtime_error& e) {
+    throw start_failure{"can not restore: " + std::string{e.what()}};
+  }
+  spdlog::info("node.restored from={} data={}: a cluster of its own, with a new admin key and tokens",
+               config_.restore, config_.data.string());
 }
 
 void node::start_actors() {
@@ -250,7 +282,7 @@ void node::start_edge() {
 
 void node::take_over_secrets() {
   auto shared = models_.catalogue();
-  if (!shared->founded || bridge_services_->secrets())
+  if (!shared->founded || shared->epoch < identity_.founding_epoch || bridge_services_->secrets())
     return;
   auto opened = http::unseal(identity_.seal_key, shared->wrapped_keys);
   auto ring = opened ? http::key_ring::parse(*opened) : std::nullopt;
@@ -348,6 +380,7 @@ void node::stop() {
   if (watch_.joinable())
     watch_.join();
   hand_over();
+  finish_requests();
   for (auto& thread : io_threads_)
     thread->stop();
   pushes_->stop();
@@ -382,6 +415,19 @@ void node::hand_over() {
     done = cluster_->hand_over_all(seen());
     if (!done)
       std::this_thread::sleep_for(milliseconds{50});
+  }
+}
+
+/// Those under way are answered, and connections end with their answer; who asks for nothing is let go after a moment.
+void node::finish_requests() {
+  for (auto& thread : io_threads_)
+    thread->drain();
+  auto began = std::chrono::steady_clock::now();
+  while (edge_.figures.connections > 0 && std::chrono::steady_clock::now() - began < std::chrono::seconds{2}) {
+    std::this_thread::sleep_for(milliseconds{20});
+    if (std::chrono::steady_clock::now() - began > milliseconds{250})
+      for (auto& thread : io_threads_)
+        thread->close_idle();
   }
 }
 

@@ -42,6 +42,9 @@ public:
   /// Takes checkpoints, so that the next start is quick, and ends every thread. A second call does nothing.
   void stop();
 
+  /// Reads the clients' certificate again; a mistake keeps the one in use.
+  void reload_certificate();
+
   /// Why the node does not serve yet; empty once it does.
   std::vector<std::string> not_ready() const;
 
@@ -55,6 +58,7 @@ public:
 private:
   // building
   void open_store();
+  void restore();
   void start_actors();
   void start_writers();
   void start_desk();
@@ -79,9 +83,14 @@ private:
   void list_entities(std::function<void(std::string)> done);
   std::string inspect_log(partition_id partition, log_index after, std::size_t limit);
   std::string metrics();
+  void make_backup(std::function<void(std::string manifest, std::string error)> done);
+  std::filesystem::path backup_folder() const;
+  bool answer_backup(const std::string& what, const std::string& argument,
+                     const std::function<void(std::string)>& done);
 
   // stopping
   void hand_over();
+  void finish_requests();
   void save_all();
   void stop_partitions();
 
@@ -114,6 +123,8 @@ private:
   std::vector<partition::status> seen_;
   std::atomic<bool> serving_{false};
 
+  actors::worker backups_{"backup", 5}; // waits for other nodes: on its own
+  std::atomic<bool> backing_up_{false};
   actors::worker inspector_{"inspector"}; // slow looks at the store: verify, audit
 
   std::atomic<bool> stopping_{false};

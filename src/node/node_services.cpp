@@ -3,11 +3,14 @@
 #include "cluster/partition/wire.hpp"
 #include "codec/document.hpp"
 #include "codec/message.hpp"
+#include "node/backup.hpp"
 #include "node/feature_level.hpp"
 #include "node/node.hpp"
 #include "node/verify.hpp"
 
 #include <cstdlib>
+#include <future>
+#include <thread>
 
 namespace sluice::node {
 
@@ -28,7 +31,7 @@ void node::ask_leader(partition_id partition, const std::string& what, const std
 
 /// On behalf of this node's bridges, or another node's.
 void node::answer(const std::string& what, const std::string& argument, std::function<void(std::string)> done) {
-  if (cluster_->answer(what, argument, done))
+  if (cluster_->answer(what, argument, done) || answer_backup(what, argument, done))
     return;
   event_number event{static_cast<std::uint32_t>(std::strtoul(argument.c_str(), nullptr, 10))};
   auto partition = routes_->places().of_event(event);
@@ -56,6 +59,77 @@ void node::answer(const std::string& what, const std::string& argument, std::fun
   }
 }
 
+std::filesystem::path node::backup_folder() const {
+  return config_.backup_folder.empty() ? config_.data / "backups" : std::filesystem::path{config_.backup_folder};
+}
+
+void node::make_backup(std::function<void(std::string, std::string)> done) {
+  if (backing_up_.exchange(true))
+    return done({}, "a backup is being made here already; try again when it is done");
+  backups_.run([this, done = std::move(done)] {
+    backup_request request;
+    request.folder = backup_folder();
+    request.cluster = identity_.cluster;
+    request.epoch = identity_.epoch;
+    request.partitions = identity_.partitions;
+    request.version = SLUICE_VERSION;
+    request.ask_leader = [this](partition_id partition, const std::string& what, const std::string& argument) {
+      auto answered = std::make_shared<std::promise<std::string>>();
+      auto answer_is = answered->get_future();
+      ask_leader(partition, what, argument, [answered](std::string text) { answered->set_value(std::move(text)); });
+      if (answer_is.wait_for(std::chrono::seconds{30}) != std::future_status::ready)
+        throw std::runtime_error{"the leader of partition " + std::to_string(partition.value) + " does not answer"};
+      return answer_is.get();
+    };
+    std::string manifest;
+    std::string error;
+    try {
+      manifest = sluice::node::make_backup(request);
+    } catch (const std::exception& e) {
+      error = e.what();
+    }
+    backing_up_ = false;
+    done(std::move(manifest), std::move(error));
+  });
+}
+
+/// The leader's side: a checkpoint of now, and its parts.
+bool node::answer_backup(const std::string& what, const std::string& argument,
+                         const std::function<void(std::string)>& done) {
+  if (what == "backup-part") {
+    proto::PullPart pull;
+    constexpr node_id for_backups{0x8000'0000}; // no node has this number
+    if (cluster_->desk().transfer() == nullptr || !pull.ParseFromString(argument))
+      done({});
+    else
+      cluster_->desk().transfer()->read(for_backups, pull, done);
+    return true;
+  }
+  if (what != "backup-begin")
+    return false;
+  auto p = static_cast<std::uint32_t>(std::strtoul(argument.c_str(), nullptr, 10));
+  auto handle = routes_->local().handle_of({p});
+  auto before = seen();
+  if (!handle || p >= before.size() || !before[p].leading) {
+    done({});
+    return true;
+  }
+  caf::anon_send(handle, actors::checkpoint_please{});
+  inspect([this, p, wanted = before[p].applied, done] {
+    auto until = std::chrono::steady_clock::now() + std::chrono::seconds{20};
+    while (std::chrono::steady_clock::now() < until && !stopping_) {
+      auto all = seen();
+      const auto& s = all.at(p);
+      if (s.checkpoint_index >= wanted && !s.checkpointing)
+        return done(std::to_string(s.checkpoint) + " " + std::to_string(s.checkpoint_index) + " " +
+                    std::to_string(s.checkpoint_term));
+      std::this_thread::sleep_for(milliseconds{20});
+    }
+    done({});
+  });
+  return true;
+}
+
 http::node_services node::services() {
   http::node_services s;
   s.version = SLUICE_VERSION;
@@ -79,6 +153,10 @@ http::node_services node::services() {
     proto::EntityRef ref;
     partition::encode(of, ref);
     ask_leader(routes_->places().of_event(of.event), "entity", ref.SerializeAsString(), std::move(done));
+  };
+  s.make_backup = [this](std::function<void(std::string, std::string)> done) { make_backup(std::move(done)); };
+  s.list_backups = [this](std::function<void(std::string)> done) {
+    inspect([this, done = std::move(done)] { done(list_backups(backup_folder())); });
   };
   s.inspect_log = [this](partition_id partition, log_index after, std::size_t limit) {
     return inspect_log(partition, after, limit);

@@ -79,7 +79,8 @@ reservation_reply a_reservation() {
 }
 
 catalogue_update a_catalogue() {
-  node_entry node{{2}, "b", "10.0.0.2:7000", "10.0.0.2:8080", ~0ull, 3, node_role::bridge, node_state::draining, "1.2", 4};
+  node_entry node{{2},   "b", "10.0.0.2:7000", "10.0.0.2:8080", ~0ull, 3, node_role::bridge, node_state::draining,
+                  "1.2", 4};
   return {true,
           "cluster",
           2,
@@ -188,7 +189,12 @@ TEST_CASE("codec: a publication that names what no machine has is refused", "[co
   CHECK(refuses(all[2], [&](auto& p) { plan(p)->mutable_blocks(0)->mutable_seats(0)->set_category(2); }));
   CHECK(refuses(all[2], [&](auto& p) { plan(p)->mutable_definition()->mutable_areas(0)->set_category(2); }));
   CHECK(refuses(all[2], [&](auto& p) {
-    plan(p)->mutable_definition()->mutable_sections(0)->mutable_blocks(0)->mutable_rows(0)->mutable_seats(1)
+    plan(p)
+        ->mutable_definition()
+        ->mutable_sections(0)
+        ->mutable_blocks(0)
+        ->mutable_rows(0)
+        ->mutable_seats(1)
         ->set_category(2);
   }));
   CHECK(refuses(all[2], [&](auto& p) { plan(p)->mutable_definition()->set_identity(2); }));

@@ -28,8 +28,15 @@ std::vector<priced_part> two_parts() {
 }
 
 reservation_reply a_reservation(reservation_state state) {
-  return {filled<reservation_id>(80), filled<hold_id>(40), state, "CAPTURE_REFUSED", two_parts(), 4'000'000'005'000,
-          "EUR", at(1), at(2)};
+  return {filled<reservation_id>(80),
+          filled<hold_id>(40),
+          state,
+          "CAPTURE_REFUSED",
+          two_parts(),
+          4'000'000'005'000,
+          "EUR",
+          at(1),
+          at(2)};
 }
 
 std::vector<reply> one_of_each() {

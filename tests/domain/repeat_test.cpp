@@ -1,5 +1,5 @@
-// After a change of leaders a bridge sends a command again, to the byte, though it may have been executed. Told twice, at
-// once or later, a command happens once and is answered alike.
+// After a change of leaders a bridge sends a command again, to the byte, though it may have been executed. Told twice,
+// at once or later, a command happens once and is answered alike.
 #include "domain/catalogue.hpp"
 #include "support/group.hpp"
 
@@ -42,9 +42,24 @@ struct picture {
 picture picture_of(group& g) {
   const auto& head = g.the_event().head();
   const auto& room = g.the_event().room();
-  picture p{head.text, head.opened_by_hand, head.closed_by_hand, head.paused, 0, {}, room.count(), room.visits(),
-            head.sold, head.revenue, head.charges_open, g.of("alice").state(), g.block(1).state(), g.block(2).state(),
-            g.the_area(3).state(), g.facts.size(), g.notes.size(), g.charges};
+  picture p{head.text,
+            head.opened_by_hand,
+            head.closed_by_hand,
+            head.paused,
+            0,
+            {},
+            room.count(),
+            room.visits(),
+            head.sold,
+            head.revenue,
+            head.charges_open,
+            g.of("alice").state(),
+            g.block(1).state(),
+            g.block(2).state(),
+            g.the_area(3).state(),
+            g.facts.size(),
+            g.notes.size(),
+            g.charges};
   if (head.placed) {
     p.revision = head.placed->revision;
     p.definition = head.placed->definition;
@@ -148,8 +163,8 @@ TEST_CASE("repeat: what operators say is done and told once", "[domain][repeat]"
                                             {event_action::close, "close"},
                                             {event_action::open, "open"},
                                             {event_action::say, "message"}};
-  for (auto action : {event_action::pause, event_action::resume, event_action::say, event_action::close,
-                      event_action::open}) {
+  for (auto action :
+       {event_action::pause, event_action::resume, event_action::say, event_action::close, event_action::open}) {
     thrice_as<done>(g, the_event, control(action, words[action]));
     CHECK(told(g, words[action]) == 1);
   }
@@ -298,7 +313,8 @@ TEST_CASE("repeat: both copies of a command in one entry", "[domain][repeat]") {
   auto id = g.admit("alice");
   auto wish = hold_of(id, 1, {group::seats(1, {0, 1}), group::places(3, 2)});
 
-  // The blocks answer one of them; the other says nothing, since both answers go to the same asker and only one is heard.
+  // The blocks answer one of them; the other says nothing, since both answers go to the same asker and only one is
+  // heard.
   auto held = g.run_together(alice, {wish, wish});
   REQUIRE(held[0]);
   CHECK(std::get<hold_reply>(*held[0]).hold == group::hold_named(1));

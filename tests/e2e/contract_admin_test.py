@@ -155,7 +155,7 @@ CLUSTER = {"clusterId": contract.is_text, "epoch": contract.is_count, "version":
                            "index": contract.is_count,
                            "replicas": [{"node": contract.is_count, "kind": contract.one_of("VOTER", "LEARNER"),
                                          "index": contract.is_count, "lag": contract.is_count}]}]}
-JOIN_TOKEN = {"token": lambda v: re.fullmatch("slj_[a-z2-7]{26}", v), "expiresAt": contract.is_time}
+JOIN_TOKEN = {"token": lambda v: re.fullmatch("slj_[a-z2-7]{26}", v), "expiresAt": contract.is_time, "peers": [contract.is_text]}
 
 
 class Cluster(ContractCase):
@@ -179,6 +179,7 @@ class Cluster(ContractCase):
         self.assertEqual([m.status for m in made], [201] * 3)
         for m in made:
             self.assert_shape(m.json, JOIN_TOKEN)
+            self.assertEqual(m.json["peers"], [self.node.admin("GET", "/cluster")["nodes"][0]["peerAddress"]])
         self.assertEqual(len({m.json["token"] for m in made}), 3)
         self.assertGreater(made[0].json["expiresAt"], made[1].json["expiresAt"])  # an hour, unless said otherwise
         log = str(self.node.log_entries(0))
@@ -213,6 +214,7 @@ class Cluster(ContractCase):
         made = self.act("replace", {"node": self.own_name, "ttlSeconds": 1})
         self.assertEqual(made.status, 201, made)
         self.assert_shape(made.json, JOIN_TOKEN)
+        self.assertEqual(made.json["peers"], [])  # nobody is left to knock at
 
     def test_one_node_holds_one_copy(self):
         self.assert_problem(self.act("replication", {"factor": 2}), 422, "BAD_VALUE")

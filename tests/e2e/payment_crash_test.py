@@ -4,9 +4,13 @@ from payment_test import PaymentCase
 
 
 class Phases(PaymentCase):
-    def crash(self):
+    def crash(self, also_provider=False):
         self.node.kill()
+        if also_provider:
+            self.provider.kill()
         self.node.start()
+        if also_provider:
+            self.provider.start()
 
     def pay_slowly(self, seat, card=None):
         """Begins a payment whose every answer comes late: after an effect there is time to kill the node."""
@@ -83,17 +87,13 @@ class Phases(PaymentCase):
     def test_both_at_once(self):
         c, reservation = self.pay_slowly("A-9-1")
         self.reach(reservation, "AUTHORISED")
-        self.node.kill()
-        self.provider.kill()
-        self.node.start()
-        self.provider.start()
+        self.crash(also_provider=True)
         self.assert_consistent(c, reservation, "A-9-1")
 
     def test_again_and_again(self):
         c, reservation = self.pay_slowly("A-10-1")
         for _ in range(4):
-            self.node.kill()
-            self.node.start()
+            self.crash()
         self.provider.behave()
         self.assert_consistent(c, reservation, "A-10-1", "CONFIRMED")
         self.assert_adds_up(self.node, "show")

@@ -13,10 +13,15 @@ class PaymentCase(Case):
     def setUpClass(cls):
         super().setUpClass()
         cls.provider = cls.make_provider().start()
-        cls.node = cls.make_node(provider=cls.provider).start()
+        cls.node = cls.start_node()
         for event, window in (("show", 120), ("short", 10)):
             cls.node.put_event(definition(event, rows=20, seats=20, price=PRICE, keepActiveAfterBooking=True,
                                           paymentWindowSeconds=window))
+
+    @classmethod
+    def start_node(cls):
+        """Where customers ask."""
+        return cls.make_node(provider=cls.provider).start()
 
     def setUp(self):
         self.provider.behave()

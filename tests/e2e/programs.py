@@ -1,4 +1,5 @@
 """The programs under test: started, stopped, killed and frozen, on free ports with folders of their own."""
+import errno
 import http.client
 import json
 import os
@@ -9,33 +10,34 @@ import socket
 import subprocess
 import time
 
-from web import Client
+from web import Client, EventStream
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 PROGRAMS = pathlib.Path(os.environ.get("SLUICE_BIN") or REPOSITORY / "build" / "bin").resolve()
 
 
-def free_port():
+def free_port(host="127.0.0.1"):
     """A port nobody listens on, below those the kernel gives to outgoing connections: it stays free over a restart."""
     while True:
         port = random.randrange(10_000, 32_000)
         with socket.socket() as s:
             try:
-                s.bind(("127.0.0.1", port))
+                s.bind((host, port))
                 return port
-            except OSError:
-                continue
+            except OSError as e:
+                if e.errno == errno.EADDRNOTAVAIL:
+                    return port  # an address of another network namespace
 
 
 def wait_for(condition, seconds=20, what="the condition", every=0.02):
-    """The first true value of `condition()`; fails the test when there is none in time."""
+    """The first true value of `condition()`; fails the test when there is none in time. `what` may be a function, called then."""
     until = time.monotonic() + seconds
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > until:
-            raise AssertionError(f"{what}: not within {seconds} s")
+            raise AssertionError(f"{what() if callable(what) else what}: not within {seconds} s")
         time.sleep(every)
 
 
@@ -46,11 +48,12 @@ class Program:
         self.name = name
         self.log = pathlib.Path(log)
         self.process = None
+        self.prefix = []  # a command that runs it, `ip netns exec …` say
 
     def launch(self, *arguments, **options):
         assert not self.running, f"{self.name} runs already"
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen([str(PROGRAMS / self.name), *map(str, arguments)], stdout=log, stderr=log,
+            self.process = subprocess.Popen([*self.prefix, str(PROGRAMS / self.name), *map(str, arguments)], stdout=log, stderr=log,
                                             stdin=subprocess.DEVNULL, **options)
 
     @property
@@ -88,13 +91,14 @@ class Program:
 class Provider(Program):
     """The sandbox payment provider."""
 
-    def __init__(self, folder, port=None):
+    def __init__(self, folder, port=None, host="127.0.0.1"):
         super().__init__("sandbox-provider", folder / "sandbox-provider.log")
         self.data = folder / "provider"
-        self.port = port or free_port()
+        self.host = host
+        self.port = port or free_port(host)
 
     def start(self):
-        self.launch("--listen", f"127.0.0.1:{self.port}", "--data", self.data)
+        self.launch("--listen", f"{self.host}:{self.port}", "--data", self.data)
         wait_for(self._alive, 20, "the provider starts")
         return self
 
@@ -102,23 +106,26 @@ class Provider(Program):
         if not self.running:
             raise AssertionError(f"the provider ended: {self.log_text()[-800:]}")
         try:
-            return Client(self.port, timeout=2).get("/healthz").status == 200
+            return self.client(timeout=2).get("/healthz").status == 200
         except OSError:
             return False
 
+    def client(self, timeout=30):
+        return Client(self.port, timeout=timeout, host=self.host)
+
     def control(self, **settings):
-        answer = Client(self.port).post("/control", settings)
+        answer = self.client().post("/control", settings)
         assert answer.status == 200, answer
 
     def behave(self):
-        assert Client(self.port).delete("/control").status == 204
+        assert self.client().delete("/control").status == 204
 
     def totals(self):
-        return Client(self.port).get("/totals").json
+        return self.client().get("/totals").json
 
     def ledger(self):
         """Every effect, as it was written down."""
-        return [json.loads(line) for line in Client(self.port).get("/ledger").body.splitlines()]
+        return [json.loads(line) for line in self.client().get("/ledger").body.splitlines()]
 
     def payments(self):
         """The last state, and the money taken and given back, by reference."""
@@ -138,17 +145,20 @@ class Provider(Program):
 class Node(Program):
     """A node of Sluice; the same port and folder at every start."""
 
+    host = "127.0.0.1"
+    provider_host = "127.0.0.1"
+
     def __init__(self, folder, provider_port, *options):
         super().__init__("sluiced", folder / "sluiced.log")
         self.data = folder / "node"
-        self.port = free_port()
+        self.port = free_port(self.host)
         self.provider_port = provider_port
         self.options = options
         self.key = None
 
     def start(self, wait=True, **launch):
-        self.launch("--data", self.data, "--listen", f"127.0.0.1:{self.port}", "--payment-provider",
-                    f"127.0.0.1:{self.provider_port}", "--partitions", "4", *self.options, **launch)
+        self.launch("--data", self.data, "--listen", f"{self.host}:{self.port}", "--payment-provider",
+                    f"{self.provider_host}:{self.provider_port}", "--partitions", "4", *self.options, **launch)
         if wait:
             self.wait_ready()
         return self
@@ -156,16 +166,19 @@ class Node(Program):
     def wait_ready(self, seconds=60):
         wait_for(lambda: not self.running or self.is_ready(), seconds, "the node is ready")
         assert self.running, f"the node ended: {self.log_text()[-800:]}"
-        self.key = (self.data / "admin.key").read_text().strip()
+        self.key = self.key_file.read_text().strip()
 
     def is_ready(self):
         try:
-            return Client(self.port, timeout=5).get("/readyz").status == 200
+            return self.client(timeout=5).get("/readyz").status == 200
         except (OSError, http.client.HTTPException):
             return False
 
     def client(self, token=None, timeout=30):
-        return Client(self.port, token, timeout)
+        return Client(self.port, token, timeout, self.host)
+
+    def stream(self, path, token=None, timeout=20, **headers):
+        return EventStream(self.port, path, token, timeout, self.host, **headers)
 
     # ---- the operator ----
 
@@ -190,10 +203,14 @@ class Node(Program):
         """The recount from the log, once the figures it is compared with are those of the same moment."""
         return self.admin("GET", f"/events/{event}/verify")
 
+    @property
+    def key_file(self):
+        return self.data / "admin.key"
+
     def log_entries(self, partition, limit=200, after=0):
         return self.admin("GET", f"/inspect/log?partition={partition}&limit={limit}&after={after}")["entries"]
 
     def ctl(self, *arguments):
         """Runs sluicectl; the finished process."""
-        return subprocess.run([str(PROGRAMS / "sluicectl"), "--url", f"http://127.0.0.1:{self.port}", "--key-file",
-                               str(self.data / "admin.key"), *arguments], capture_output=True, text=True, timeout=120)
+        return subprocess.run([str(PROGRAMS / "sluicectl"), "--url", f"http://{self.host}:{self.port}", "--key-file",
+                               str(self.key_file), *arguments], capture_output=True, text=True, timeout=120)

@@ -6,8 +6,6 @@ import secrets
 import threading
 import time
 
-from harness import Client
-
 CARDS = ["4242424242424242"] * 7 + [
     "4000000000009995",  # declined
     "4000000000000341",  # declined at capture
@@ -25,20 +23,28 @@ class History:
         self.operations = []  # dicts, see Shopper.sure
         self.sightings = []   # (asked, told, ticket, state, position) of own places
         self.holds = {}       # hold id: dict
-        self.unknown = 0      # tries without a definite answer
+        self.failures = []    # tries without a definite answer: (when, node's number, operation, what came instead)
+
+    @property
+    def unknown(self):
+        return len(self.failures)
 
     def of(self, name):
         return [o for o in self.operations if o["name"] == name]
 
 
 class Shopper(threading.Thread):
-    """Goes through one journey after the other until told to stop."""
+    """Goes through one journey after the other until told to stop; at one node while it answers, at the next one else."""
 
-    def __init__(self, number, port, event, history, stop, seats, area):
+    PATIENCE = 8  # seconds for an answer
+
+    def __init__(self, number, nodes, event, history, stop, seats, area):
         super().__init__(daemon=True)
         self.random = random.Random(number)
         self.number = number
-        self.http = Client(port, timeout=8)
+        self.nodes = nodes
+        self.at = number % len(nodes)
+        self.http = nodes[self.at].client(timeout=self.PATIENCE)
         self.base = f"/api/v1/events/{event}"
         self.history = history
         self.stop = stop
@@ -56,6 +62,20 @@ class Shopper(threading.Thread):
 
     # ---- asking until the answer is known ----
 
+    def line(self):
+        """The connection for the next try."""
+        return self.http
+
+    def go_to(self, at):
+        if at != self.at:
+            self.at = at
+            self.http = self.nodes[at].client(timeout=self.PATIENCE)
+
+    def failed(self, operation, why):
+        with self.history.lock:
+            self.history.failures.append((time.monotonic(), self.at, operation["name"], why))
+        self.go_to((self.at + 1) % len(self.nodes))
+
     def sure(self, name, method, path, body=None, token=None, key=None, expect=()):
         """One operation. Its first try begins it, the definite answer ends it."""
         operation = {"name": name, "method": method, "path": path, "body": body, "token": token, "key": key,
@@ -63,16 +83,16 @@ class Shopper(threading.Thread):
         headers = {"Idempotency-Key": key} if key else {}
         while True:
             operation["tries"] += 1
+            began = time.monotonic()
             try:
-                answer = self.http.request(method, path, body, token, headers)
+                answer = self.line().request(method, path, body, token, headers)
                 if answer.status != 503:
                     break
-            except (OSError, http.client.HTTPException):
-                pass
-            with self.history.lock:
-                self.history.unknown += 1
+                self.failed(operation, answer)
+            except (OSError, http.client.HTTPException) as e:
+                self.failed(operation, e)
             time.sleep(0.05)
-        operation.update(told=time.monotonic(), status=answer.status, answer=answer.json if answer.body else None)
+        operation.update(told=time.monotonic(), tried=began, node=self.at, status=answer.status, answer=answer.json if answer.body else None)
         with self.history.lock:
             self.history.operations.append(operation)
         if answer.status not in expect:

@@ -26,7 +26,8 @@ class Answer:
 class Client:
     """One keep-alive connection; not for several threads at once. A closed connection is opened again."""
 
-    def __init__(self, port, token=None, timeout=30):
+    def __init__(self, port, token=None, timeout=30, host="127.0.0.1"):
+        self.host = host
         self.port = port
         self.token = token
         self.timeout = timeout
@@ -43,7 +44,7 @@ class Client:
             fields.setdefault("Content-Type", "application/json")
         reused = self.connection is not None
         if not reused:
-            self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=self.timeout)
+            self.connection = http.client.HTTPConnection(self.host, self.port, timeout=self.timeout)
         try:
             self.connection.request(method, path, raw, fields)
             answer = self.connection.getresponse()
@@ -83,9 +84,9 @@ def _fields(names):
     return {name.replace("_", "-"): value for name, value in names.items()}
 
 
-def exchange(port, data, timeout=12, half_close=False):
+def exchange(port, data, timeout=12, half_close=False, host="127.0.0.1"):
     """Sends bytes as they are and returns all that comes back until the other side closes or falls silent."""
-    with socket.create_connection(("127.0.0.1", port), timeout) as s:
+    with socket.create_connection((host, port), timeout) as s:
         try:
             s.sendall(data)
             if half_close:
@@ -122,11 +123,11 @@ def parse_answer(data):
 class EventStream:
     """Server-sent events, read one by one."""
 
-    def __init__(self, port, path, token=None, timeout=20, **headers):
+    def __init__(self, port, path, token=None, timeout=20, host="127.0.0.1", **headers):
         fields = _fields(headers)
         if token:
             fields["Authorization"] = f"Bearer {token}"
-        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+        self.connection = http.client.HTTPConnection(host, port, timeout=timeout)
         self.connection.request("GET", path, headers=fields)
         self.answer = self.connection.getresponse()
         self.retry = None

@@ -152,6 +152,11 @@ void bridge::leads(partition_id partition, log_term term, node_id leader) {
     send(number);
 }
 
+void bridge::leads_not(partition_id partition, node_id who) {
+  if (auto& known = leads_[partition]; known.node == who)
+    known.node = {};
+}
+
 void bridge::lost_link(node_id to) {
   for (auto& [partition, known] : leads_)
     if (known.node == to)

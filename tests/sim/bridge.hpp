@@ -39,6 +39,7 @@ public:
   // ---- what it knows ----
   /// Somebody leads, or (0) nobody is known to.
   void leads(partition_id partition, log_term term, node_id leader);
+  void leads_not(partition_id partition, node_id who);
   void lost_link(node_id to);
   node_id leader_of(partition_id partition) const;
 

@@ -44,10 +44,11 @@ struct refusal_parcel {
   node_id leader; // as far as the refusing node knows; 0: it does not
 };
 
-/// From a new leader to everybody.
+/// From a new leader to everybody; or from one who does not lead to whoever thought so.
 struct leads_parcel {
   partition_id partition;
   log_term term = 0;
+  node_id leader; // 0: unknown
 };
 
 struct hash_parcel {

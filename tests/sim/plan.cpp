@@ -25,6 +25,7 @@ void draw_limits(plan& p, chance& dice, bool overload) {
   c.kept_entries = static_cast<log_index>(dice.below(3) == 0 ? 0 : dice.between(0, 50));
   c.collect_per_turn = static_cast<std::size_t>(dice.coin() ? dice.between(1, 3) : 64);
   c.resend = std::chrono::seconds{dice.between(1, 3)};
+  c.resend_max = c.entry_commands_max < 256 ? 8 : 256;
   c.entities.active_sessions_max = static_cast<std::size_t>(dice.coin() ? dice.between(1, 4) : 1000);
   c.entities.idle = std::chrono::seconds{dice.coin() ? dice.between(0, 2) : 60};
   c.entities.shared_idle = std::chrono::seconds{dice.coin() ? dice.between(0, 3) : 600};
@@ -57,7 +58,27 @@ void draw_links(plan& p, chance& dice) {
 
 } // namespace
 
+/// Production's limits, a good network, 1 000 commands a second.
+plan quiet_load() {
+  plan p;
+  p.nodes = p.replicas = 3;
+  p.partitions = 4;
+  p.events = 8;
+  p.users = 320;
+  p.storm = 20 * second;
+  p.user_think = 250 * ms;
+  p.operator_think = 1'000 * second;
+  p.step_delay = 20;
+  p.link_time_min = 100;
+  p.link_time_max = 300;
+  p.request_time = 1 * ms;
+  p.digest_every = 1'000'000;
+  return p;
+}
+
 plan plan::of(const run_options& options) {
+  if (options.speed)
+    return quiet_load();
   chance dice{mix(options.seed) ^ 0x51D};
   plan p;
   p.partitions = static_cast<std::uint32_t>(dice.between(1, 4));

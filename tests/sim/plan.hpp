@@ -23,6 +23,8 @@ struct run_options {
   std::uint32_t partitions_max = ~0u;
   std::uint32_t nodes_max = ~0u;
   micros storm_max = 3'600 * second;
+
+  bool speed = false; // three nodes in peace, under steady load, to measure how fast a run is
 };
 
 struct plan {

@@ -1,5 +1,7 @@
 #include "sim_disk.hpp"
 
+#include "core/planted.hpp"
+
 namespace sluice::simulation {
 
 namespace {
@@ -135,7 +137,10 @@ void sim_disk::apply(shelf& s, const storage::log_batch& b) {
 void sim_disk::shelf::install(const storage::checkpoint_record& c) {
   log.clear();
   feed.erase(feed.upper_bound(c.index), feed.end());
-  numbers.install(c.number);
+  if (is_planted(planted::keeps_old_pieces))
+    numbers.commit(c.number);
+  else
+    numbers.install(c.number);
   checkpoint = c;
 }
 
@@ -259,7 +264,8 @@ std::unique_ptr<const storage::checkpoint_image> sim_disk::pin(partition_id part
 storage::recovered sim_disk::recover(partition_id partition) {
   storage::recovered found;
   auto& s = shelves_[partition];
-  // No attempt survives the process that made it.
+  // No attempt survives the process that made it; what came after the last durable one never was.
+  s.numbers.aborted.erase(s.numbers.aborted.upper_bound(s.attempts), s.numbers.aborted.end());
   for (auto number = s.numbers.in_force + 1; number <= s.attempts; ++number)
     s.numbers.aborted.insert(number);
   found.vote = s.vote;

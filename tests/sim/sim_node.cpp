@@ -259,7 +259,8 @@ void sim_node::send_note(partition_id to, partition::proposal note) {
       notes_until_[to] = run_.time.now() + takes;
     }
     clock_.after(takes, [this, to, note] {
-      auto leader = bridge_->leader_of(to);
+      auto* own = find(to);
+      auto leader = own != nullptr && own->core().leading() ? id_ : bridge_->leader_of(to);
       if (!leader) {
         auto all = home_.candidates(to);
         leader = run_.dice.one_of(all);
@@ -334,7 +335,7 @@ void sim_node::leading_began(partition_id partition, log_term term) {
   bridge_->leads(partition, term, id_);
   for (auto& n : home_.nodes())
     if (n.id() != id_)
-      send(n.id(), leads_parcel{partition, term});
+      send(n.id(), leads_parcel{partition, term, id_});
 }
 
 void sim_node::on(node_id from, std::uint64_t incarnation, raft_parcel& p) {
@@ -350,7 +351,13 @@ void sim_node::on(node_id from, std::uint64_t incarnation, raft_parcel& p) {
   r->handle(partition::received{{from, incarnation, std::move(*m)}});
 }
 
-void sim_node::on(node_id, std::uint64_t, commands_parcel& p) {
+void sim_node::on(node_id from, std::uint64_t, commands_parcel& p) {
+  bool has_notes = std::any_of(p.all.begin(), p.all.end(), [](const auto& c) { return !c.from.node; });
+  auto* r = find(p.partition);
+  if (has_notes && (r == nullptr || !r->core().leading())) { // nobody is refused a note: say at least who leads
+    auto s = r != nullptr ? r->core().status().consensus : raft::status{};
+    send(from, leads_parcel{p.partition, s.term, s.leader == id_ ? node_id{} : s.leader});
+  }
   propose(p.partition, std::move(p.all));
 }
 
@@ -370,7 +377,9 @@ void sim_node::on(node_id, std::uint64_t, refusal_parcel& p) {
 }
 
 void sim_node::on(node_id from, std::uint64_t, leads_parcel& p) {
-  bridge_->leads(p.partition, p.term, from);
+  bridge_->leads(p.partition, p.term, p.leader);
+  if (!p.leader)
+    bridge_->leads_not(p.partition, from);
 }
 
 void sim_node::on(node_id, std::uint64_t, hash_parcel& p) {

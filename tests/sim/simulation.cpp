@@ -38,6 +38,8 @@ public:
     provider_.begin_outages();
     storms_.begin();
     until(run_.settings.storm);
+    if (run_.options.speed)
+      return report();
     calm_down();
     reckon();
     return report();
@@ -79,6 +81,7 @@ private:
     last.engine_still_works();
     until(run_.time.now() + 6 * second);
     last.everything_ended();
+    last.replicas_agree();
     for (const auto& u : users_)
       last.ask_for_all(u);
     until(run_.time.now() + 3 * second);

@@ -5,7 +5,9 @@
 #include "storage/log_writer.hpp"
 #include "storage/stored_bytes.hpp"
 
+#include <atomic>
 #include <future>
+#include <thread>
 
 using namespace sluice;
 using namespace sluice::test;
@@ -104,6 +106,30 @@ TEST_CASE("storage: an installed image takes the place of everything, also after
     CHECK(s.store->load({0}, alice).empty());
     CHECK(s.store->load({0}, bob) == loaded_pieces{{0, "bob is back"}});
   }
+}
+
+TEST_CASE("storage: what the log had behind an image is gone: it was never committed", "[storage]") {
+  shaky_store s;
+  std::vector<stored_entry> stale;
+  for (log_index i = 1; i <= 60; ++i)
+    stale.push_back(entry(i, "stale"));
+  s.store->write({append({0}, stale)});
+  s.store->write({attempt({0}, 1)});
+  s.store->write({install({0}, 1, 50)});
+  CHECK(durable_mark{s.folder.path() / "durable"}.of({0}) == 50);
+  CHECK(s.store->read_log({0}, 51, 60, 1'000).empty());
+  s.cut_power();
+  auto found = s.store->recover({0});
+  CHECK_FALSE(found.damage);
+  CHECK(found.log.empty());
+}
+
+TEST_CASE("storage: the mark rises with an image, so that one lost to damage is missed", "[storage]") {
+  shaky_store s;
+  s.store->write({append({0}, {entry(1, "a")})});
+  s.store->write({attempt({0}, 1)});
+  s.store->write({install({0}, 1, 50)});
+  CHECK(durable_mark{s.folder.path() / "durable"}.of({0}) == 50);
 }
 
 TEST_CASE("storage: entries in the same write as an image come after it", "[storage]") {
@@ -236,6 +262,26 @@ TEST_CASE("storage: what an image replaced is swept away, and that is remembered
     std::string value;
     CHECK(raw.db->Get({}, raw.meta, meta_key('D', {0}), &value).IsNotFound());
   });
+}
+
+TEST_CASE("storage: a sweep that runs while an image is put in force misses nothing", "[storage]") {
+  shaky_store s;
+  constexpr std::uint64_t images = 20;
+  std::atomic<bool> done{false};
+  std::thread sweeper{[&] {
+    while (!done)
+      sweep_all(*s.store);
+  }};
+  for (std::uint64_t number = 1; number <= images; ++number) {
+    s.store->write({attempt({0}, number)});
+    s.store->put_pieces({0}, number, {{entity_ref::of_session({1}, "user" + std::to_string(number)), 0, "here"}});
+    s.store->flush();
+    s.store->write({install({0}, number, number)});
+    done = number == images; // the last sweep is one that began before the install was done
+  }
+  sweeper.join();
+  sweep_all(*s.store);
+  CHECK(s.versions_kept({0}) == 1);
 }
 
 TEST_CASE("storage: a transfer given up leaves nothing behind", "[storage]") {

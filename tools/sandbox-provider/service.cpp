@@ -253,7 +253,7 @@ void service::on_control(const http::request& r, const http::exchange& reply) {
 
 void service::send_ledger(const http::exchange& reply) {
   if (auto socket = reply.take_over())
-    stream_ledger(std::move(*socket), file_.path(), file_.durable_bytes());
+    stream_ledger(std::move(socket->next_layer()), file_.path(), file_.durable_bytes());
 }
 
 // ---- faults ----------------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
-// sluice-sim: runs seeds of the single-node simulation, prints what broke and how to see it again, and ends with one line
+// sluice-sim: runs seeds of the simulation of whole clusters, prints what broke and how to see it again, and ends with one line
 // of JSON.
+#include "ledger.hpp"
 #include "run_apart.hpp"
 #include "run_text.hpp"
 #include "simulation.hpp"
@@ -22,11 +23,14 @@ using namespace sluice;
 using namespace sluice::simulation;
 
 constexpr std::uint64_t hunt_seeds_max = 5'000;
+constexpr std::uint64_t range_of_ledger = 250; // seeds a line
 
 struct arguments {
   run_options base;
   std::uint64_t first = 1, last = 100;
   std::string corpus;
+  std::string ledger, commit;
+  bool summary = false, speed = false;
   planted bug = planted::none;
   bool all_bugs = false;
   bool trace = false, keep_going = false, shrink = false, json = false;
@@ -35,7 +39,7 @@ struct arguments {
 
 int usage() {
   std::puts("sluice-sim [--seed N | --seeds A..B | --corpus DIR] [--trace] [--keep-going] [--shrink] [--minutes REAL]\n"
-            "           [--json] [--bug NAME | --bugs]\n"
+            "           [--json] [--bug NAME | --bugs] [--ledger FILE [--commit ID] [--summary]] [--speed]\n"
             "  --seed N, --seeds A..B  which runs (1..100)\n"
             "  --corpus DIR            every *.seed file in it\n"
             "  --trace                 every event as a line\n"
@@ -44,8 +48,11 @@ int usage() {
             "  --minutes REAL          begin no new seed after that\n"
             "  --json                  nothing but violations and the last line\n"
             "  --bug NAME              with this planted bug; --bugs: seeds to catch each of them\n"
+            "  --ledger FILE           a line per 250 finished seeds of --commit ID; those that are in it are not run again\n"
+            "  --summary               adds up the ledger\n"
+            "  --speed                 three nodes in peace, 1 000 commands a second: how fast is it?\n"
             "  --without A,B           fault classes left out\n"
-            "  --users N, --events N, --partitions N, --storm MS  at most\n\nfault classes:");
+            "  --users N, --events N, --partitions N, --nodes N, --storm MS  at most\n\nfault classes:");
   for (auto name : fault_names)
     std::printf("  %.*s", static_cast<int>(name.size()), name.data());
   std::puts("\n\nplanted bugs (in a build with -DSLUICE_PLANTED_BUGS=ON):");
@@ -63,6 +70,8 @@ bool set_flag(arguments& a, std::string_view name) {
                             {"keep-going", &arguments::keep_going},
                             {"shrink", &arguments::shrink},
                             {"json", &arguments::json},
+                            {"summary", &arguments::summary},
+                            {"speed", &arguments::speed},
                             {"bugs", &arguments::all_bugs}};
   for (const auto& f : flags)
     if (f.name == name)
@@ -85,6 +94,10 @@ bool set_value(arguments& a, std::string_view name, const char* value) {
   if (name == "corpus") {
     a.corpus = value;
     return std::filesystem::is_directory(a.corpus);
+  }
+  if (name == "ledger" || name == "commit") {
+    (name == "ledger" ? a.ledger : a.commit) = value;
+    return true;
   }
   if (name == "minutes")
     return (a.minutes = std::strtod(value, nullptr)) > 0;
@@ -170,6 +183,27 @@ public:
       one(options);
   }
 
+  /// False: the ledger can not be written.
+  bool seeds_for_the_ledger() {
+    ledger book{arguments_.ledger};
+    for (auto first = arguments_.first; first <= arguments_.last && !over(); first += range_of_ledger) {
+      auto last = std::min(first + range_of_ledger - 1, arguments_.last);
+      if (book.has(first, last, arguments_.commit))
+        continue;
+      session range{arguments_};
+      range.begun_ = begun_; // the time is for all of them
+      auto options = arguments_.base;
+      for (options.seed = first; options.seed <= last && !range.over(); ++options.seed)
+        range.one(options);
+      take(range);
+      if (range.seeds_ < last - first + 1)
+        return true; // not finished: it will be run again
+      if (!book.append({first, last, arguments_.commit, range.seeds_, range.violations_, range.steps_, range.hours(), range.counts_}))
+        return false;
+    }
+    return true;
+  }
+
   bool corpus() {
     std::vector<std::filesystem::path> files;
     for (const auto& entry : std::filesystem::directory_iterator{arguments_.corpus})
@@ -191,6 +225,15 @@ public:
   }
 
 private:
+  void take(const session& range) {
+    counts_ += range.counts_;
+    virtual_time_ += range.virtual_time_;
+    seeds_ += range.seeds_;
+    violations_ += range.violations_;
+    thin_ += range.thin_;
+    steps_ += range.steps_;
+  }
+
   static unsigned long long whole(std::uint64_t n) { return n; }
 
   run_report run_with_bug(const run_options& options) {
@@ -260,8 +303,24 @@ int main(int argc, char** argv) {
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
   if (a.all_bugs)
     return hunt_all(a);
+  if (a.summary) {
+    std::fputs(ledger{a.ledger}.summary().c_str(), stdout);
+    return 0;
+  }
   std::signal(SIGABRT, on_abort);
   session s{a};
+  if (a.speed) {
+    a.base.speed = true;
+    s.one(a.base);
+    return s.finish();
+  }
+  if (!a.ledger.empty()) {
+    if (!s.seeds_for_the_ledger()) {
+      std::fprintf(stderr, "%s can not be written\n", a.ledger.c_str());
+      return 2;
+    }
+    return s.finish();
+  }
   if (a.corpus.empty())
     s.seeds();
   else if (!s.corpus())

@@ -253,6 +253,19 @@ void add_cluster_commands(CLI::App& app, arguments& a) {
   certs->add_option("name", a.nodes, "names of nodes")->required()->check(is_id)->type_name("");
 }
 
+void add_backup_commands(CLI::App& app, arguments& a) {
+  auto& backup = *app.add_subcommand("backup", "copies of the live cluster, and a new one from them");
+  backup.require_subcommand(1);
+  add(backup, a, "create", "copy every partition as of now, with checksums; the node that is asked keeps it",
+      [&a] { create_backup(a.common); });
+  add(backup, a, "list", "what the node that is asked has", [&a] { list_backups(a.common); });
+  auto* restore = add(backup, a, "restore", "begin a new cluster from a backup: becomes its first node, sluiced",
+                      [&a] { restore_backup(a.common, a.text, a.output, a.nodes); });
+  restore->add_option("--from", a.text, "the backup's folder")->required()->type_name("DIR");
+  restore->add_option("--data", a.output, "the new node's data folder; must be empty")->required()->type_name("DIR");
+  restore->add_option("option", a.nodes, "options of sluiced, behind --")->type_name("");
+}
+
 /// KIND[/EVENT[/BLOCK or USER]] into its parts.
 std::function<std::string(std::string&)> split_entity(entity_question& q) {
   return [&q](std::string& text) -> std::string {
@@ -315,6 +328,7 @@ exit_code run_command_line(int argc, const char* const* argv) {
   add_event_commands(app, a);
   add_node_commands(app, a);
   add_cluster_commands(app, a);
+  add_backup_commands(app, a);
   add_inspect_commands(app, a);
   try {
     app.parse(argc, argv);

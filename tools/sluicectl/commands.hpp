@@ -77,6 +77,13 @@ void transfer_partition(const settings& s, std::uint32_t partition, const std::s
 void rebalance_cluster(const settings& s);
 void make_certificates(const settings& s, const std::filesystem::path& folder, const std::vector<std::string>& names);
 
+// backups (backup_commands.cpp)
+void create_backup(const settings& s);
+void list_backups(const settings& s);
+/// Becomes the first node of the restored cluster, with further options of sluiced.
+void restore_backup(const settings& s, const std::filesystem::path& backup, const std::filesystem::path& data,
+                    const std::vector<std::string>& options);
+
 // looking inside (inspect.cpp)
 void inspect_actors(const settings& s);
 

@@ -1,0 +1,177 @@
+#include "node/backup.hpp"
+
+#include "codec/document.hpp"
+#include "codec/times.hpp"
+#include "core/text_id.hpp"
+#include "http/crypto.hpp"
+#include "sluice/peer.pb.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+#include <sstream>
+#include <stdexcept>
+#include <thread>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace sluice::node {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+struct partition_file {
+  std::uint32_t partition = 0;
+  std::string name;
+  std::uint64_t index = 0;
+  std::uint64_t term = 0;
+  std::uint64_t bytes = 0;
+  std::string sha256;
+};
+
+void sync(const fs::path& path) {
+  int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0 || ::fsync(fd) != 0) {
+    if (fd >= 0)
+      ::close(fd);
+    throw std::runtime_error{"can not make " + path.string() + " durable"};
+  }
+  ::close(fd);
+}
+
+void append_part(std::ofstream& out, const std::string& part) {
+  auto length = static_cast<std::uint32_t>(part.size());
+  char head[4] = {static_cast<char>(length >> 24), static_cast<char>(length >> 16), static_cast<char>(length >> 8),
+                  static_cast<char>(length)};
+  out.write(head, sizeof(head));
+  out.write(part.data(), static_cast<std::streamsize>(part.size()));
+}
+
+std::string hash_of_file(const fs::path& path, std::uint64_t& bytes) {
+  std::ifstream in{path, std::ios::binary};
+  http::sha256_stream hash;
+  std::string some(1024 * 1024, '\0');
+  bytes = 0;
+  while (in.read(some.data(), static_cast<std::streamsize>(some.size())) || in.gcount() > 0) {
+    hash.add({some.data(), static_cast<std::size_t>(in.gcount())});
+    bytes += static_cast<std::uint64_t>(in.gcount());
+  }
+  return hash.finish_hex();
+}
+
+/// One try: the leader may change, or take another checkpoint, in between.
+bool copy_partition(const backup_request& request, const fs::path& folder, partition_file& file) {
+  partition_id partition{file.partition};
+  std::istringstream begun{request.ask_leader(partition, "backup-begin", std::to_string(file.partition))};
+  std::uint64_t checkpoint = 0;
+  if (!(begun >> checkpoint >> file.index >> file.term) || checkpoint == 0)
+    return false;
+  std::ofstream out{folder / file.name, std::ios::binary | std::ios::trunc};
+  proto::PullPart pull;
+  pull.set_partition(file.partition);
+  pull.set_checkpoint(checkpoint);
+  for (;;) {
+    auto answer = request.ask_leader(partition, "backup-part", pull.SerializeAsString());
+    proto::SnapshotPart part;
+    if (!part.ParseFromString(answer) || part.gone() || part.checkpoint() != checkpoint)
+      return false;
+    append_part(out, answer);
+    pull.set_position(part.next());
+    if (part.next().empty())
+      break;
+  }
+  pull.set_checkpoint(0);
+  request.ask_leader(partition, "backup-part", pull.SerializeAsString()); // done with it
+  out.close();
+  if (!out)
+    throw std::runtime_error{"can not write " + (folder / file.name).string() + "; is the disk full?"};
+  sync(folder / file.name);
+  file.sha256 = hash_of_file(folder / file.name, file.bytes);
+  return true;
+}
+
+std::string manifest_text(const backup_request& request, const std::string& id, const std::string& at,
+                          const std::vector<partition_file>& files) {
+  std::string text;
+  codec::json_writer w{text};
+  w.begin_object().field("format", 1).field("id", id).field("createdAt", at).field("clusterId", request.cluster);
+  w.field("epoch", request.epoch).field("version", request.version).key("partitions").begin_array();
+  std::uint64_t bytes = 0;
+  for (const auto& f : files) {
+    w.begin_object().field("id", f.partition).field("file", f.name).field("index", f.index).field("term", f.term);
+    w.field("bytes", f.bytes).field("sha256", f.sha256).end_object();
+    bytes += f.bytes;
+  }
+  w.end_array().field("bytes", bytes).end_object();
+  return text;
+}
+
+std::string read_whole(const fs::path& file) {
+  std::ifstream in{file, std::ios::binary};
+  std::ostringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+} // namespace
+
+std::string make_backup(const backup_request& request) {
+  auto now = std::chrono::time_point_cast<milliseconds>(std::chrono::system_clock::now());
+  auto at = codec::to_text(now);
+  auto id = "backup-" + at.substr(0, 10) + "-" + hex(http::random_bytes<4>());
+  auto partial = request.folder / (id + ".partial");
+  std::error_code failed;
+  fs::create_directories(partial, failed);
+  if (failed)
+    throw std::runtime_error{"can not create " + partial.string() + ": " + failed.message()};
+  try {
+    std::vector<partition_file> files(request.partitions);
+    for (std::uint32_t p = 0; p < request.partitions; ++p) {
+      files[p].partition = p;
+      files[p].name = "p-" + std::to_string(p) + ".parts";
+      int tries = 1;
+      while (!copy_partition(request, partial, files[p])) {
+        if (++tries > 5)
+          throw std::runtime_error{"partition " + std::to_string(p) + " could not be read; is there a leader?"};
+        std::this_thread::sleep_for(std::chrono::milliseconds{500});
+      }
+    }
+    auto manifest = manifest_text(request, id, at, files);
+    std::ofstream{partial / "manifest.json"} << manifest << '\n';
+    sync(partial / "manifest.json");
+    fs::rename(partial, request.folder / id);
+    sync(request.folder);
+    spdlog::info("backup.made id={} folder={}", id, request.folder.string());
+    return manifest;
+  } catch (...) {
+    fs::remove_all(partial, failed);
+    throw;
+  }
+}
+
+std::string list_backups(const fs::path& folder) {
+  std::vector<fs::path> found;
+  std::error_code failed;
+  for (const auto& entry : fs::directory_iterator{folder, failed})
+    if (entry.path().extension() != ".partial" && fs::exists(entry.path() / "manifest.json"))
+      found.push_back(entry.path());
+  std::sort(found.begin(), found.end(),
+            [](const auto& a, const auto& b) { return fs::last_write_time(a) < fs::last_write_time(b); });
+  std::string text;
+  codec::json_writer w{text};
+  w.begin_object().field("folder", folder.string()).key("backups").begin_array();
+  for (const auto& path : found) {
+    auto manifest = read_whole(path / "manifest.json");
+    while (!manifest.empty() && manifest.back() == '\n')
+      manifest.pop_back();
+    w.raw(manifest);
+  }
+  w.end_array().end_object();
+  return text;
+}
+
+} // namespace sluice::node

@@ -1,0 +1,38 @@
+// Backups of a live cluster: every partition's checkpoint as of a log index, in files with checksums, written by the node that
+// was asked; and the way back, into an empty data folder that founds the cluster anew.
+#pragma once
+
+#include "core/ids.hpp"
+#include "storage/log_store.hpp"
+
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace sluice::node {
+
+// A backup is a folder: manifest.json, and per partition p-<number>.parts with SnapshotPart messages, each behind its length
+// (4 bytes, big endian). The manifest has each file's size and SHA-256, index and term; it is written last.
+
+struct backup_request {
+  std::filesystem::path folder; // of all backups
+  std::string cluster;
+  std::uint32_t epoch = 0;
+  std::uint32_t partitions = 0;
+  std::string version;
+  /// Asks the leader of a partition; blocks; throws std::runtime_error when it does not answer.
+  std::function<std::string(partition_id, const std::string& what, const std::string& argument)> ask_leader;
+};
+
+/// Makes one; returns its manifest. Throws std::runtime_error that says what went wrong; nothing half done is left. Blocks.
+std::string make_backup(const backup_request& request);
+
+/// {"backups":[manifest, …]}, newest last.
+std::string list_backups(const std::filesystem::path& folder);
+
+/// Checks the whole backup, then brings it into the store of an empty data folder: this node is the first of a cluster with
+/// another id and a higher epoch. Throws std::runtime_error that says what is wrong; the folder is not used then.
+void restore_backup(storage::log_store& store, const std::filesystem::path& backup, const std::string& name);
+
+} // namespace sluice::node

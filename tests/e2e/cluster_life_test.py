@@ -1,0 +1,361 @@
+"""A cluster's life: it grows under load, nodes drain and go, bridges come and go, leaders move, and who does not belong is
+told so."""
+import shutil
+import subprocess
+import threading
+import time
+
+from cluster import PARTITIONS, Cluster, ClusterCase
+from cluster_load_test import SEATS, Guest, Load
+from harness import Customer, definition, main, wait_for
+from history_checks import HistoryChecks
+from programs import PROGRAMS, REPOSITORY
+from shopper import History, Shopper
+
+
+class Growing(HistoryChecks, ClusterCase):
+    """One node becomes three, five, and three others again, while customers buy at the first ones."""
+
+    SIZE = 1
+    OPTIONS = ("--checkpoint-log-mib", "1")
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.cluster.put_event(definition("show", rows=40, seats=50, area=5000, price=1000, keepActiveAfterBooking=True,
+                                         admission={"maxActiveUsers": 20}))
+        cls.history = History()
+        cls.node = cls.cluster[1]
+        with Load([cls.node], cls.history, [Shopper] * 4) as load:
+            time.sleep(1.5)
+            cls.steps = list(cls.grow())
+        load.check()
+
+    @classmethod
+    def grow(cls):
+        cluster = cls.cluster
+        cluster.add()
+        cls.programs.append(cluster[2])
+        yield "two nodes", len(cls.history.operations)
+        cluster.add()
+        cls.programs.append(cluster[3])
+        cluster.replicate(3)
+        cluster.await_replicated(3)
+        yield "three copies", len(cls.history.operations)
+        for _ in range(2):
+            cls.programs.append(cluster.add())
+        cluster.replicate(5)
+        cluster.await_replicated(5)
+        yield "five copies", len(cls.history.operations)
+        cluster.replicate(3)
+        cluster.await_replicated(3)
+        for victim in (cluster[2], cluster[3]):
+            done = cls.node.ctl("cluster", "drain", victim.title, "--wait", "40")
+            assert done.returncode == 0, done
+            assert not cls.holds_anything(victim)
+            yield f"{victim.title} drained", len(cls.history.operations)
+            assert victim.stop() == 0
+            done = cls.node.ctl("cluster", "remove", victim.title)
+            assert done.returncode == 0, done
+        cluster.await_replicated(3)
+        yield "three others", len(cls.history.operations)
+
+    @classmethod
+    def holds_anything(cls, node):
+        id = next(n["id"] for n in cls.node.describe()["nodes"] if n["name"] == node.title)
+        return [p["id"] for p in cls.node.describe()["partitions"] if id in p["voters"] or id in [r["node"] for r in p["replicas"]]]
+
+    def test_customers_noticed_nothing(self):
+        print("\n", self.steps)
+        counts = [n for _, n in self.steps]
+        self.assertTrue(all(a < b for a, b in zip(counts, counts[1:])), self.steps)
+        self.assertEqual(self.history.failures, [])
+
+    def test_all_replicas_are_equal(self):
+        self.cluster.await_equal_states()
+
+    def test_a_removed_node_does_not_come_back(self):
+        gone = self.cluster[2]
+        gone.start(wait=False)
+        try:
+            wait_for(lambda: "is not in this cluster" in gone.log_text() or "refuses this node" in gone.log_text(), 10,
+                     lambda: f"it is told why; it says {gone.log_text()[-600:]}", 0.2)
+            self.assertFalse(gone.is_ready())
+        finally:
+            gone.kill()
+
+
+class Leaders(ClusterCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.cluster.put_event(definition("show", rows=20, keepActiveAfterBooking=True, limitPerUser=100))
+
+    def test_a_transfer_goes_where_it_is_told(self):
+        c = Customer(self.cluster[1], "show").enter()
+        slowest = 0
+        for n in range(9):
+            to = self.cluster.nodes[n % 3]
+            for partition in range(PARTITIONS):
+                done = self.cluster[n % 2 + 1].ctl("cluster", "transfer", str(partition), to.title)
+                self.assertEqual(done.returncode, 0, done)
+                wait_for(lambda: self.cluster.leader_id(partition) == to.id, 10, f"{to.title} leads {partition}")
+            began = time.monotonic()
+            c.hold(f"A-{n // 5 + 1}-{n % 5 + 1}")
+            slowest = max(slowest, time.monotonic() - began)
+        self.assertLess(slowest, 2)
+
+    def test_leaders_spread(self):
+        first = self.cluster[1]
+        for partition in range(PARTITIONS):
+            self.cluster.act("transfer", partition=partition, to=first.title)
+        wait_for(lambda: {self.cluster.leader_id(p) for p in range(PARTITIONS)} == {first.id}, 10, "one leads all")
+        done = first.ctl("cluster", "rebalance")
+        self.assertEqual(done.returncode, 0, done)
+        leads = lambda: sorted(n.get("leads", 0) for n in first.describe()["nodes"])
+        wait_for(lambda: leads() == [1, 1, 2], 20, lambda: f"they are spread; now {leads()}", 0.2)
+
+    def test_who_is_told_to_stop_leads_nothing_more(self):
+        for node in self.cluster.nodes:
+            self.assertEqual(node.stop(), 0)
+            told = self.cluster.any().describe()["partitions"]
+            self.assertTrue(all(p["leader"] for p in told), told)
+            node.start()
+            self.cluster.await_replicated()
+
+    def test_transfers_that_make_no_sense(self):
+        done = self.cluster[1].ctl("cluster", "transfer", "99", "n1")
+        self.assertEqual(done.returncode, 1, done)
+        done = self.cluster[1].ctl("cluster", "transfer", "0", "n9")
+        self.assertEqual(done.returncode, 1, done)
+        self.assertIn("n9", done.stderr)
+
+
+class Bridges(ClusterCase):
+    """A node that holds nothing, serves everything, and is missed by nobody."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.cluster.put_event(definition("show", rows=20, area=50, keepActiveAfterBooking=True))
+        cls.bridge = cls.cluster.add("--role", "bridge")
+        cls.programs.append(cls.bridge)
+
+    def test_it_serves_everything(self):
+        c = Customer(self.bridge, "show").enter()
+        stream = self.bridge.stream("/api/v1/events/show/seats/stream")
+        self.addCleanup(stream.close)
+        stream.next()
+        hold = c.hold("A-1-1")
+        stream.until(lambda e: {"id": "A-1-1", "status": "HELD"} in e["data"]["seats"])
+        c.await_state(c.pay(hold), "CONFIRMED")
+        self.assertEqual(self.bridge.client().get("/api/v1/concerts/ranking").status, 200)
+        wait_for(lambda: self.bridge.stats("show")["confirmed"] == 1, 5, "its figures follow")
+        self.bridge.act("show", "message", {"message": "from a bridge"})
+        self.assertTrue(self.bridge.verify("show")["ok"])
+        told = self.bridge.describe()
+        own = next(n for n in told["nodes"] if n["name"] == self.bridge.title)
+        self.assertEqual((own["role"], own.get("leads", 0)), ("BRIDGE", 0))
+        self.assertTrue(all(own["id"] not in p["voters"] for p in told["partitions"]))
+
+    def test_it_comes_and_goes(self):
+        c = Customer(self.cluster[1], "show").enter()
+        for n, leave in enumerate((self.bridge.kill, self.bridge.stop, self.bridge.kill)):
+            leave()
+            c.hold(f"A-2-{n + 1}")
+            self.bridge.start()
+            b = Customer(self.bridge, "show").enter()
+            b.hold(f"A-3-{n + 1}")
+        self.cluster.await_replicated()
+
+    def test_it_follows_leaders_that_die(self):
+        b = Customer(self.bridge, "show").enter()
+        for n in range(3):
+            leader = self.cluster.leader_of_event("show", by=self.bridge)
+            leader.kill()
+            self.assertEqual(b.try_hold({"seats": [f"A-4-{n + 1}"]}).status, 201)
+            leader.start()
+            self.cluster.await_replicated()
+
+    def test_it_is_nobody_to_found_a_cluster_with(self):
+        lone = self.make_cluster("lone", 1, start=False)[1]
+        lone.start(wait=False, more=("--role", "bridge"))
+        self.assertNotEqual(lone.process.wait(10), 0)
+        self.assertIn("--join", lone.log_text())
+
+
+class Strangers(ClusterCase):
+    """Who does not belong is refused, with words, on the line and in the log."""
+
+    SIZE = 3
+    TLS = True
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.cluster.put_event(definition("show", rows=5))
+        cls.other = cls.make_cluster("other", 1)
+        cls.stranger_number = 4
+
+    def stranger(self, **how):
+        made = self.cluster.make(Strangers.stranger_number)
+        Strangers.stranger_number += 1
+        self.programs.append(made)
+        for name, value in how.items():
+            setattr(made, name, value)
+        return made
+
+    def token(self):
+        return self.cluster[1].admin("POST", "/cluster/actions/join", {})["token"]
+
+    def assert_ends(self, node, *words):
+        wait_for(lambda: not node.running, 20, lambda: f"it gives up; {node.log_text()[-500:]}")
+        self.assertNotEqual(node.process.returncode, 0)
+        for word in words:
+            self.assertIn(word, node.log_text())
+
+    def test_certificates_make_the_name(self):
+        s = self.stranger()
+        self.cluster.certify("evil")
+        folder = self.cluster.certificates
+        names = (s.title + ".crt", s.title + ".key")
+        for name in names:
+            shutil.copy(folder / name, folder / (name + ".own"))
+            shutil.copy(folder / name.replace(s.title, "evil"), folder / name)
+        s.join(self.cluster[1], self.token(), wait=False)
+        self.assert_ends(s, "its certificate is for 'evil'", s.title)
+
+    def test_another_authority_is_no_authority(self):
+        s = self.stranger()
+        folder = self.folder / "forged"
+        self.cluster.certify(s.title, folder=folder)
+        before, self.cluster.certificates = self.cluster.certificates, folder
+        try:
+            s.join(self.cluster[1], self.token(), wait=False)
+            self.assert_ends(s, "can not join")
+        finally:
+            self.cluster.certificates = before
+
+    def test_no_certificate_no_word(self):
+        s = self.stranger()
+        before, self.cluster.certificates = self.cluster.certificates, None
+        try:
+            s.join(self.cluster[1], self.token(), wait=False)
+            self.assert_ends(s, "can not join")
+        finally:
+            self.cluster.certificates = before
+
+    def test_tokens_are_good_once(self):
+        for token, words in (("slj_" + "a" * 26, "token"), ("", "token")):
+            s = self.stranger()
+            s.join(self.cluster[1], token, wait=False)
+            self.assert_ends(s, words)
+        token = self.token()
+        first = self.stranger()
+        self.cluster.nodes.append(first)
+        first.join(self.cluster[2], token)
+        second = self.stranger()
+        second.join(self.cluster[1], token, wait=False)
+        self.assert_ends(second, "token")
+        first.kill()
+        first.start()  # it is in: no token is needed any more
+        self.cluster[1].admin("POST", "/cluster/actions/drain", {"node": first.title})
+        self.cluster.await_replicated(3)
+        wait_for(lambda: self.cluster[1].ctl("cluster", "remove", first.title).returncode == 0, 20, "it may go", 0.3)
+        first.kill()
+        self.cluster.nodes.remove(first)
+
+    def test_a_node_of_another_cluster(self):
+        alien = self.other[1]
+        alien.stop()
+        before = alien.peer_port
+        victim = self.cluster[3]
+        victim.stop()
+        # The folder of another cluster's node, started where node 3 should be.
+        alien.title, was = victim.title, alien.title
+        alien.peer_port, host = victim.peer_port, alien.host
+        alien.cluster, mine = self.cluster, alien.cluster
+        try:
+            alien.start(wait=False)
+            time.sleep(1)
+            self.assertIn("data folder is node", alien.log_text())
+        finally:
+            alien.kill()
+            alien.title, alien.peer_port, alien.host, alien.cluster = was, before, host, mine
+        victim.start()
+        self.cluster.await_replicated()
+
+    def test_a_disk_that_was_replaced_may_not_come_back(self):
+        victim = self.cluster[2]
+        kept = self.folder / "kept"
+        victim.stop()
+        shutil.copytree(victim.data, kept)
+        self.cluster.wipe(victim)
+        self.cluster.await_replicated()
+        victim.kill()
+        new = self.folder / "new"
+        shutil.move(victim.data, new)
+        shutil.move(kept, victim.data)
+        seen = len(victim.log_text())
+        victim.start(wait=False)
+        wait_for(lambda: "replaced" in victim.log_text()[seen:], 10, lambda: f"it is told; {victim.log_text()[seen:]}", 0.2)
+        self.assertFalse(victim.is_ready())
+        self.assertTrue(self.cluster[1].is_ready())
+        victim.kill()
+        shutil.rmtree(victim.data)
+        shutil.move(new, victim.data)
+        victim.start()
+        self.cluster.await_replicated()
+        self.cluster.await_equal_states()
+
+    def test_beyond_loopback_only_with_certificates(self):
+        lone = self.make_cluster("open", 1, tls=False, start=False)[1]
+        lone.peer_listen = "0.0.0.0:0"
+        lone.start(wait=False)
+        self.assertNotEqual(lone.process.wait(10), 0)
+        self.assertIn("only with TLS", lone.log_text())
+        lone.start(wait=False, more=("--insecure-peers",))
+        wait_for(lone.is_ready, 20, "it starts all the same")
+        self.assertIn("peer.insecure", lone.log_text())
+
+
+class Tool(ClusterCase):
+    """tools/cluster itself, with certificates."""
+
+    @classmethod
+    def make_cluster(cls, *_):
+        return None
+
+    def run_tool(self, *arguments, expect=0):
+        done = subprocess.run([str(REPOSITORY / "tools/cluster"), *map(str, arguments)], capture_output=True, text=True,
+                              timeout=150, env={"SLUICE_BIN": str(PROGRAMS), "SLUICE_CLUSTER": str(self.folder / "current"),
+                                                "PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "HOME": str(self.folder)})
+        self.assertEqual(done.returncode, expect, done)
+        return done.stdout + done.stderr
+
+    def test_a_cluster_from_beginning_to_end(self):
+        from programs import free_port
+        port = free_port()
+        self.run_tool("status", expect=1)
+        told = self.run_tool("up", 3, "--tls", "--port", port, "--data", self.folder / "d", "--partitions", 4)
+        self.addCleanup(self.run_tool, "down")
+        self.assertIn("all is well", told)
+        self.run_tool("up", 3, "--tls", "--port", port, "--data", self.folder / "d", expect=1)
+        self.run_tool("kill", 2)
+        self.assertIn("node 2 is down", self.run_tool("status"))
+        self.run_tool("start", 2)
+        self.run_tool("pause", 1)
+        time.sleep(2)
+        self.run_tool("resume", 1)
+        self.run_tool("stop", 3)
+        self.run_tool("start", 3)
+        self.run_tool("wipe", 1)
+        self.run_tool("kill", 9, expect=2)
+        wait_for(lambda: "all is well" in self.run_tool("status"), 30, "all is well", 0.5)
+        self.run_tool("down")
+        told = self.run_tool("up", 3, "--data", self.folder / "d")
+        wait_for(lambda: "all is well" in self.run_tool("status"), 30, "all is well", 0.5)
+
+
+if __name__ == "__main__":
+    main()

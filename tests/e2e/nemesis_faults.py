@@ -1,0 +1,268 @@
+"""What may happen to nodes. Each fault says why it can not be had on a machine, begins, and ends; between the two the cluster
+must do without at most a minority, unless it says otherwise."""
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import time
+
+from nemesis_wires import run
+from programs import wait_for
+
+
+class Fault:
+    name = ""
+    lasts = (2.0, 5.0)  # seconds
+
+    def __init__(self, world):
+        self.world = world  # has cluster, wires, dice, victims()
+
+    def missing(self):
+        """Why it can not be injected here; empty if it can."""
+        return ""
+
+    def begin(self):
+        raise NotImplementedError
+
+    def end(self):
+        pass
+
+
+class Kill(Fault):
+    name = "kill"
+
+    def begin(self):
+        self.node = self.world.victim()
+        self.node.kill()
+        return self.node.title
+
+    def end(self):
+        self.node.start()
+
+
+class Pause(Fault):
+    name = "pause"
+
+    def begin(self):
+        self.node = self.world.victim()
+        self.node.pause()
+        return self.node.title
+
+    def end(self):
+        self.node.resume()
+
+
+class Flicker(Fault):
+    """Stands still again and again, for about as long as others wait before they vote."""
+    name = "flicker"
+
+    def begin(self):
+        self.node = self.world.victim()
+        for _ in range(8):
+            self.node.pause()
+            time.sleep(self.world.dice.uniform(0.1, 0.7))
+            self.node.resume()
+            time.sleep(self.world.dice.uniform(0.05, 0.4))
+        return self.node.title
+
+
+class PowerCut(Fault):
+    """All at once: nothing is served meanwhile, and nothing acknowledged is lost."""
+    name = "power cut"
+    lasts = (0.0, 1.0)
+
+    def begin(self):
+        nodes = self.world.cluster.live()
+        for node in nodes:
+            os.kill(node.process.pid, signal.SIGKILL)
+        for node in nodes:
+            node.kill()
+        self.nodes = nodes
+        return "all"
+
+    def end(self):
+        self.world.dice.shuffle(self.nodes)
+        for node in self.nodes:
+            node.start(wait=False)
+        for node in self.nodes:
+            node.wait_ready()
+
+
+class Split(Fault):
+    """One node hears nobody, and nobody hears it."""
+    name = "split"
+
+    def begin(self):
+        node = self.world.victim()
+        for other in self.world.cluster.nodes:
+            if other is not node:
+                self.world.wires.cut(node.number, other.number)
+                self.world.wires.cut(other.number, node.number)
+        return node.title
+
+    def end(self):
+        self.world.wires.heal()
+
+
+class OneWay(Fault):
+    """One node is heard and hears nothing, or hears and is not heard."""
+    name = "one-way split"
+
+    def begin(self):
+        node = self.world.victim()
+        mute = self.world.dice.random() < 0.5
+        for other in self.world.cluster.nodes:
+            if other is not node:
+                self.world.wires.cut(*((node.number, other.number) if mute else (other.number, node.number)))
+        return f"{node.title} {'is mute' if mute else 'is deaf'}"
+
+    def end(self):
+        self.world.wires.heal()
+
+
+class Bridge(Fault):
+    """Two nodes do not reach each other; the third one reaches both."""
+    name = "broken line"
+
+    def begin(self):
+        one, two = self.world.dice.sample(self.world.cluster.nodes, 2)
+        self.world.wires.cut(one.number, two.number)
+        self.world.wires.cut(two.number, one.number)
+        return f"{one.title} and {two.title}"
+
+    def end(self):
+        self.world.wires.heal()
+
+
+class SlowDisk(Fault):
+    """Every sync takes a fifth of a second longer."""
+    name = "slow disk"
+    lasts = (3.0, 6.0)
+    command = ("strace", "-f", "-o", "/dev/null", "-e", "trace=fsync,fdatasync", "-e", "inject=fsync,fdatasync:delay_enter=200000")
+
+    def missing(self):
+        if not shutil.which("strace"):
+            return "strace is not installed"
+        with subprocess.Popen(["sleep", "5"]) as sleeper:
+            try:
+                tracer = subprocess.Popen([*self.command, "-p", str(sleeper.pid)], stderr=subprocess.PIPE, text=True)
+                time.sleep(0.5)
+                if tracer.poll() is not None:
+                    return f"strace can not look at a running process: {tracer.stderr.read().strip()}"
+                tracer.terminate()
+                tracer.wait(5)
+                return ""
+            finally:
+                sleeper.kill()
+
+    def begin(self):
+        self.node = self.world.victim()
+        self.tracer = subprocess.Popen([*self.command, "-p", str(self.node.process.pid)], stderr=subprocess.DEVNULL)
+        return self.node.title
+
+    def end(self):
+        self.tracer.terminate()  # it lets go of the node, which goes on
+        try:
+            self.tracer.wait(10)
+        except subprocess.TimeoutExpired:
+            self.tracer.kill()
+            self.tracer.wait()
+        self.node.resume()
+
+
+class FullDisk(Fault):
+    """The last node's folder is a file system of its own, and it is full. A node whose disk is full stops, and says so."""
+    name = "full disk"
+    lasts = (1.0, 3.0)
+    SIZE = "192m"
+
+    def missing(self):
+        place = pathlib.Path(self.world.folder) / "probe"
+        place.mkdir(exist_ok=True)
+        failed = run("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", place)
+        if not failed:
+            run("umount", place)
+        return failed
+
+    @classmethod
+    def mount(cls, node):
+        node.data.mkdir(parents=True, exist_ok=True)
+        return run("mount", "-t", "tmpfs", "-o", f"size={cls.SIZE}", "tmpfs", node.data)
+
+    @staticmethod
+    def unmount(node):
+        run("umount", "-l", node.data)
+
+    def begin(self):
+        self.node = self.world.cluster.nodes[-1]
+        self.balloon = self.node.data / "balloon"
+        with open(self.balloon, "wb") as f:
+            try:
+                while True:
+                    f.write(b"x" * 1024 * 1024)
+                    f.flush()
+            except OSError:
+                pass
+        self.stopped = False
+        try:
+            wait_for(lambda: not self.node.running, 15, "a node with a full disk stops")
+            self.stopped = True
+        except AssertionError:
+            pass  # nothing it wrote needed more room
+        return f"{self.node.title} {'stopped' if self.stopped else 'found room'}"
+
+    def end(self):
+        self.balloon.unlink()
+        if not self.node.running:
+            self.node.start()
+
+
+class Wipe(Fault):
+    name = "wipe"
+    lasts = (0.0, 1.0)
+
+    def begin(self):
+        node = self.world.victim()
+        node.kill()
+        for entry in node.data.iterdir():
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        self.node = node
+        return node.title
+
+    def end(self):
+        through = self.world.cluster.any(but=self.node)
+        told = wait_for(lambda: self.world.try_admin(through, "POST", "/cluster/actions/replace", {"node": self.node.title}),
+                        20, "a token for the replacement", 0.3)
+        self.node.join(through, told["token"])
+
+
+class Restart(Fault):
+    """One after the other, each with a proper good-bye."""
+    name = "rolling restart"
+    lasts = (0.0, 0.0)
+
+    def begin(self):
+        for node in self.world.cluster.nodes:
+            if node.stop() != 0:
+                raise AssertionError(f"{node.title} ended badly: {node.log_text()[-600:]}")
+            node.start()
+            self.world.cluster.await_replicated()
+        return "all"
+
+
+class Transfers(Fault):
+    """Leaders are sent around."""
+    name = "transfers"
+    lasts = (0.0, 0.0)
+
+    def begin(self):
+        world = self.world
+        for _ in range(15):
+            partition, to = world.dice.randrange(4), world.dice.choice(world.cluster.nodes)
+            world.try_admin(world.cluster.any(), "POST", "/cluster/actions/transfer", {"partition": partition, "to": to.title})
+            time.sleep(world.dice.uniform(0.02, 0.3))
+        return "all"
+
+
+ALL = (Kill, Pause, Flicker, PowerCut, Split, OneWay, Bridge, SlowDisk, FullDisk, Wipe, Restart, Transfers)

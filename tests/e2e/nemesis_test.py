@@ -1,0 +1,226 @@
+"""Everything at once: customers on three nodes, and a nemesis with a seed that kills, freezes, parts, starves and wipes them.
+Afterwards the customers' history, the logs of all replicas, every node and the provider's ledger tell one story.
+
+    python3 tests/e2e/nemesis_test.py --minutes 30 --seed 8 [--tls]
+
+A fault this machine does not allow is reported as skipped. A run in which too little succeeded, or nobody noticed anything,
+proves nothing and fails as INVALID."""
+import argparse
+import collections
+import pathlib
+import random
+import sys
+import tempfile
+import threading
+import time
+
+import nemesis_faults
+import nemesis_wires
+import seat_check
+from cluster import Cluster, ClusterCase
+from harness import definition, main, wait_for
+from history_checks import HistoryChecks
+from log_witness import Recorder, Witness
+from programs import Provider
+from shopper import History, Shopper, Walker
+
+OPTIONS = argparse.Namespace(minutes=2.0, seed=1, tls=True)
+ROWS, PER_ROW, PLACES = 40, 50, 5000
+SEATS = [f"A-{row}-{n}" for row in range(1, ROWS + 1) for n in range(1, PER_ROW + 1)]
+SHOPPERS, WALKERS = 6, 1
+
+
+class World:
+    """What faults act on."""
+
+    def __init__(self, cluster, wires, seed, folder):
+        self.cluster = cluster
+        self.wires = wires
+        self.dice = random.Random(seed)
+        self.folder = folder
+
+    def victim(self):
+        """Mostly who leads the sale: there it hurts most."""
+        if self.dice.random() < 0.6:
+            return self.cluster.leader_of_event("show")
+        return self.dice.choice(self.cluster.nodes)
+
+    @staticmethod
+    def try_admin(node, method, path, body):
+        try:
+            answer = node.client(node.key, timeout=8).request(method, "/admin/v1" + path, body)
+        except OSError:
+            return None
+        return (answer.json if answer.body else {}) if answer.status < 300 else None
+
+
+class Nemesis(HistoryChecks, ClusterCase):
+    @classmethod
+    def setUpClass(cls):
+        super(ClusterCase, cls).setUpClass()
+        cls.wires, cls.no_namespaces = nemesis_wires.best(3)
+        cls.addClassCleanup(cls.wires.close)
+        cls.wires.open()
+        cls.provider = Provider(cls.make_folder("provider"), host=cls.wires.here)
+        cls.programs.append(cls.provider)
+        cls.provider.start()
+        cls.cluster = Cluster(cls.make_folder("cluster"), cls.provider, 3, cls.wires.secure and OPTIONS.tls,
+                              ("--checkpoint-log-mib", "4", "--active-sessions-max", "50"), cls.wires.hosts)
+        cls.programs += cls.cluster.nodes
+        for node in cls.cluster.nodes:
+            cls.wires.equip(node)
+            if cls.wires.secure and not OPTIONS.tls:
+                node.extra.append("--insecure-peers")
+        cls.world = World(cls.cluster, cls.wires, OPTIONS.seed, cls.folder)
+        cls.choose_faults()
+        cls.cluster.start()
+        cls.cluster.put_event(definition("show", rows=ROWS, seats=PER_ROW, area=PLACES, price=1000, limitPerUser=8,
+                                         holdTtlSeconds=7200, keepActiveAfterBooking=True,
+                                         admission={"maxActiveUsers": 6, "activeTtlSeconds": 14400, "claimWindowSeconds": 900}))
+        cls.history = History()
+        cls.diary = []  # (fault, details, from, to, back after)
+        cls.recorder = Recorder(cls.cluster, cls.cluster.homes["show"])
+        cls.terms_before = cls.term()
+        cls.recorder.start()
+        cls.rage()
+        cls.recorder.finish()
+        cls.node = cls.cluster[1]
+
+    @classmethod
+    def choose_faults(cls):
+        cls.skipped = {}
+        cls.faults = []
+        for kind in nemesis_faults.ALL:
+            why = kind(cls.world).missing()
+            if why:
+                cls.skipped[kind.name] = why
+            else:
+                cls.faults.append(kind)
+        if cls.no_namespaces:
+            cls.skipped["network namespaces"] = cls.no_namespaces + "; relays take their place"
+        if nemesis_faults.FullDisk in cls.faults:
+            last = cls.cluster.nodes[-1]
+            failed = nemesis_faults.FullDisk.mount(last)
+            assert not failed, failed
+            cls.addClassCleanup(nemesis_faults.FullDisk.unmount, last)
+
+    @classmethod
+    def term(cls):
+        return next(p["term"] for p in cls.cluster.describe()["partitions"] if p["id"] == cls.cluster.homes["show"])
+
+    # ---- the run ----
+
+    @classmethod
+    def rage(cls):
+        stop = threading.Event()
+        kinds = [Shopper] * SHOPPERS + [Walker] * WALKERS
+        customers = [kind(n, cls.cluster.nodes, "show", cls.history, stop, SEATS, "floor") for n, kind in enumerate(kinds)]
+        for c in customers:
+            c.start()
+        try:
+            time.sleep(1)
+            until = time.monotonic() + OPTIONS.minutes * 60
+            deck = []
+            while time.monotonic() < until and not stop.is_set():
+                if not deck:  # every fault comes up before any comes twice
+                    deck = list(cls.faults)
+                    cls.world.dice.shuffle(deck)
+                cls.strike(deck.pop()(cls.world))
+                time.sleep(cls.world.dice.uniform(0.2, 2))
+        finally:
+            stop.set()
+            for c in customers:
+                c.join(90)
+        failures = [repr(c.failure) for c in customers if c.failure] + [f"{c.name} hangs" for c in customers if c.is_alive()]
+        if failures:
+            raise AssertionError(f"seed {OPTIONS.seed}, after {cls.diary}:\n" + "\n".join(failures))
+
+    @classmethod
+    def strike(cls, fault):
+        began = time.monotonic()
+        print(f"{fault.name} ", end="", file=sys.stderr, flush=True)
+        details = fault.begin()
+        time.sleep(cls.world.dice.uniform(*fault.lasts))
+        fault.end()
+        healed = time.monotonic()
+        for node in cls.cluster.nodes:
+            node.wait_ready()
+        cls.cluster.await_replicated(3)
+        back = time.monotonic()
+        cls.diary.append((fault.name, details, began, healed, back))
+        print(f"{details}, back after {back - healed:.1f} s", file=sys.stderr, flush=True)
+
+    # ---- what must hold ----
+
+    def test_a_the_run_was_worth_something(self):
+        h = self.history
+        counts = {name: len(h.of(name)) for name in ("join", "claim", "hold", "extend", "release", "pay", "cancel", "leave")}
+        struck = collections.Counter(name for name, *_ in self.diary)
+        print(f"\nseed {OPTIONS.seed}: {len(h.operations)} operations, {h.unknown} tries unknown, terms "
+              f"{self.terms_before} to {self.term()}; {counts}; {dict(struck)}")
+        for name, why in self.skipped.items():
+            print(f"SKIPPED {name}: {why}")
+        few = 5 * OPTIONS.minutes
+        self.assertTrue(all(n >= few for n in counts.values()), f"INVALID: too little succeeded: {counts}")
+        self.assertGreater(self.term() - self.terms_before, OPTIONS.minutes, "INVALID: leaders hardly changed")
+        self.assertGreater(h.unknown, 5 * OPTIONS.minutes, "INVALID: nobody noticed anything")
+        self.assertGreaterEqual(len(struck), 3, "INVALID: hardly any fault could be injected")
+        wanted = {"kill", "pause", "flicker", "power cut", "wipe", "rolling restart", "transfers", "split"}
+        if sum(struck.values()) > 2 * len(nemesis_faults.ALL):
+            self.assertLessEqual(wanted, struck.keys(), "INVALID")
+
+    def test_all_replicas_wrote_the_same(self):
+        self.assertEqual(self.recorder.disagreements()[:3], [])
+        self.cluster.await_equal_states()
+
+    def test_one_log_explains_every_answer(self):
+        log, gaps = self.recorder.merged()
+        self.assertEqual(gaps, [])
+        self.assertEqual(log[0][0], 1)
+        witness = Witness(log, SEATS, PLACES)
+        self.assertEqual(witness.model.mistakes, [])
+        self.assertEqual(witness.order_mistakes()[:3], [])
+        self.assertEqual(witness.lost(self.history)[:3], [], "acknowledged, and in no log")
+        self.assertEqual(witness.real_time_mistakes(self.history)[:3], [])
+        self.assertEqual(witness.wrong_answers(self.history)[:3], [])
+        sold = {s for r in witness.model.reservations.values() if r["state"] == "CONFIRMED" for s in r["seats"]}
+        shown = {s["id"] for s in self.node.client().get("/api/v1/events/show/blocks/A").json["seats"] if s["status"] != "AVAILABLE"}
+        self.assertEqual(sold, shown)
+        print(f"\n{len(log)} entries replayed")
+
+    def test_each_seat_alone_is_linearizable(self):
+        seat_check.self_check()
+        seats = seat_check.operations_of_seats(self.history)
+        told = {seat: seat_check.is_possible(operations) for seat, operations in seats.items()}
+        wrong = {seat: sorted(seats[seat]) for seat, possible in told.items() if possible is False}
+        self.assertEqual(wrong, {})
+        unclear = [seat for seat, possible in told.items() if possible is None]
+        self.assertLessEqual(len(unclear), len(seats) // 100, "INVALID: too many seats could not be decided")
+        print(f"\n{len(seats)} seats, {sum(map(len, seats.values()))} operations, {len(unclear)} undecided")
+
+    def test_every_replica_can_prove_it(self):
+        partition = self.cluster.homes["show"]
+        for node in self.cluster.nodes:
+            self.cluster.act("transfer", partition=partition, to=node.title)
+            wait_for(lambda: self.cluster.leader(partition) is node, 10, f"{node.title} leads")
+            with self.subTest(leader=node.title):
+                told = self.assert_adds_up(node, "show")
+                self.assertEqual(told["joined"], len({o["answer"]["ticketNumber"] for o in self.history.of("join")}))
+
+    def test_nothing_stays_open(self):
+        told = lambda: [p["openEffects"] for p in self.node.describe()["partitions"]]
+        wait_for(lambda: not any(told()), 60, lambda: f"no charge stays open; {told()}", 0.5)
+
+
+def read_options():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--minutes", type=float, default=OPTIONS.minutes)
+    p.add_argument("--seed", type=int, default=OPTIONS.seed)
+    p.add_argument("--plain", dest="tls", action="store_false", help="no certificates between nodes")
+    _, rest = p.parse_known_args(namespace=OPTIONS)
+    sys.argv[1:] = rest
+
+
+if __name__ == "__main__":
+    read_options()
+    main()
