@@ -63,6 +63,7 @@ struct arguments {
   log_question log;
   std::string node;
   std::vector<std::string> nodes;
+  std::vector<std::string> node_options;
   std::uint32_t number = 0;
   std::uint32_t ttl_seconds = 3600;
   cluster_watch cluster;
@@ -260,10 +261,19 @@ void add_backup_commands(CLI::App& app, arguments& a) {
       [&a] { create_backup(a.common); });
   add(backup, a, "list", "what the node that is asked has", [&a] { list_backups(a.common); });
   auto* restore = add(backup, a, "restore", "begin a new cluster from a backup: becomes its first node, sluiced",
-                      [&a] { restore_backup(a.common, a.text, a.output, a.nodes); });
+                      [&a] { restore_backup(a.common, a.text, a.output, a.node_options); });
   restore->add_option("--from", a.text, "the backup's folder")->required()->type_name("DIR");
   restore->add_option("--data", a.output, "the new node's data folder; must be empty")->required()->type_name("DIR");
-  restore->add_option("option", a.nodes, "options of sluiced, behind --")->type_name("");
+  for (const auto* option : {"--name", "--listen", "--peer-listen", "--payment-provider", "--config"})
+    restore
+        ->add_option_function<std::string>(
+            option,
+            [&a, option](const std::string& value) {
+              a.node_options.emplace_back(option);
+              a.node_options.push_back(value);
+            },
+            "of sluiced")
+        ->type_name("");
 }
 
 /// KIND[/EVENT[/BLOCK or USER]] into its parts.
