@@ -115,6 +115,9 @@ struct hand_over {
 /// A bridge has lost track: publish everything again.
 struct publish_again {};
 
+/// Memory is short.
+struct shrink_now {};
+
 /// The leader's state hash.
 struct compare_hash {
   log_index index = 0;
@@ -151,7 +154,8 @@ using partition_actor =
                      caf::reacts_to<look_inside>, caf::reacts_to<list_entities>, caf::reacts_to<inspect_entity>,
                      caf::reacts_to<stop_partition>, caf::reacts_to<replica_said>, caf::reacts_to<node_lost>,
                      caf::reacts_to<loaded_back>, caf::reacts_to<fetched_back>, caf::reacts_to<replicate_on>,
-                     caf::reacts_to<hand_over>, caf::reacts_to<publish_again>, caf::reacts_to<compare_hash>>;
+                     caf::reacts_to<hand_over>, caf::reacts_to<publish_again>, caf::reacts_to<compare_hash>,
+                     caf::reacts_to<shrink_now>>;
 
 } // namespace sluice::actors
 
@@ -182,3 +186,4 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::actors::replicate_on)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::actors::hand_over)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::actors::publish_again)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::actors::compare_hash)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::actors::shrink_now)

@@ -80,6 +80,7 @@ partition_host::behavior_type partition_host::make_behavior() {
       [this](const hand_over& m) { feed(partition::transfer{m.to}); },
       [this](const publish_again&) { feed(partition::publish_everything{}); },
       [this](const compare_hash& m) { feed(partition::compare_state{m.index, m.hash}); },
+      [this](const shrink_now&) { feed(partition::shrink{}); },
   };
 }
 

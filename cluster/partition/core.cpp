@@ -141,6 +141,10 @@ void core::on(const reading& now, transfer in, outputs& out) {
     consult(now, raft::transfer{0, in.to}, out);
 }
 
+void core::on(const reading&, shrink, outputs&) {
+  shrink_due_ = true;
+}
+
 void core::on(const reading&, publish_everything, outputs&) {
   publish_due_ = leading_;
 }

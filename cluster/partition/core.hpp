@@ -102,6 +102,7 @@ private:
   void on(const reading& now, transfer in, outputs& out);
   void on(const reading& now, publish_everything in, outputs& out);
   void on(const reading& now, compare_state in, outputs& out);
+  void on(const reading& now, shrink in, outputs& out);
 
   // the log
   void consult(const reading& now, raft::input in, outputs& out);
@@ -169,6 +170,7 @@ private:
   entity_table entities_;
   std::set<partition_id> notes_seen_; // senders to acknowledge after this entry
   host_time passivated_{};            // when idle sessions were last looked for
+  bool shrink_due_ = false;
 
   // leadership
   bool leading_ = false;

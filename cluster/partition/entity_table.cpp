@@ -29,12 +29,13 @@ bool entity_table::prepare(host_time now, const entity_ref& of, activation& acti
   return true;
 }
 
-void entity_table::passivate_idle(host_time now, std::size_t most, outputs& out) {
+void entity_table::passivate_idle(host_time now, std::size_t most, outputs& out,
+                                  std::optional<std::chrono::seconds> idle_session) {
   passivate_idle_shared(now, most, out);
   for (; most > 0 && !recent_.empty(); --most) {
     auto& of = recent_.front();
     auto& s = slots_.at(of);
-    if (s.used + limits_.idle > now && recent_.size() <= limits_.active_sessions_max)
+    if (s.used + idle_session.value_or(limits_.idle) > now && recent_.size() <= limits_.active_sessions_max)
       return;
     if (s.owes)
       ask_share(of, s, out);

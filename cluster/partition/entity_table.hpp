@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -35,8 +36,10 @@ public:
   /// The same for questions and publications, which change nothing.
   bool prepare(host_time now, const entity_ref& of, activation& activate, std::shared_ptr<const std::string>& record);
 
-  /// Passivates what was idle for long, and sessions beyond the limit. At most `most` of a kind at a time.
-  void passivate_idle(host_time now, std::size_t most, outputs& out);
+  /// Passivates what was idle for long, and sessions beyond the limit. At most `most` of a kind at a time. `idle_session`
+  /// takes the place of the limit's, for when memory is short.
+  void passivate_idle(host_time now, std::size_t most, outputs& out,
+                      std::optional<std::chrono::seconds> idle_session = std::nullopt);
 
   // ---- checkpoints ----
 

@@ -182,6 +182,8 @@ void core::at_boundary(const reading& now, outputs& out) {
 
 /// Only between entries: within one, a session may wait for its blocks.
 void core::passivate(const reading& now, outputs& out) {
+  if (std::exchange(shrink_due_, false))
+    entities_.passivate_idle(now.host, 10'000, out, std::chrono::seconds{1});
   bool due = passivated_ + std::chrono::seconds{1} <= now.host;
   if (due)
     passivated_ = now.host;

@@ -236,9 +236,12 @@ struct compare_state {
   std::uint64_t hash = 0;
 };
 
+/// Memory is short: sessions that are not in use right now go to sleep.
+struct shrink {};
+
 using input = std::variant<start, tick, received, propose, ask_all, written, delivered, saved, checkpoint_flushed,
                            checkpoint_committed, checkpoint_now, peer_down, loaded, fetched, reconfigure, transfer,
-                           publish_everything, compare_state>;
+                           publish_everything, compare_state, shrink>;
 
 // ---- outputs ---------------------------------------------------------------------------------------------------------
 

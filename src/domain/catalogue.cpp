@@ -44,7 +44,8 @@ void catalogue::on(const moment&, const found_cluster& c, effects& out) {
     state_.join_tokens.clear();
     state_.replication = 1;
     state_.wrapped_keys = c.wrapped_keys;
-    state_.keys["admin"] = key_entry{"admin", c.admin_key_hash, key_role::admin};
+    if (!c.admin_key_hash.empty()) // founded anew by a node that has none: the keys of before stay
+      state_.keys["admin"] = key_entry{"admin", c.admin_key_hash, key_role::admin};
     if (c.first && c.first->id) {
       state_.nodes[c.first->id] = *c.first;
       state_.last_node = std::max(state_.last_node, c.first->id.value);

@@ -393,7 +393,8 @@ void bridge::fail(const call_ptr& c, const domain::refusal& why) const {
     codec::json_writer w{extra};
     w.begin_array();
     for (const auto& [block, seat] : why.seats)
-      w.string(c->plan->block(block).seats.at(seat).id);
+      if (c->plan->has(block) && seat < c->plan->block(block).seats.size())
+        w.string(c->plan->block(block).seats[seat].id);
     w.end_array();
   }
   fail(c, why.why, why.detail, extra);

@@ -57,7 +57,8 @@ private:
 struct edge {
   server_limits limits;
   std::shared_ptr<edge_tls> tls; // null: plain HTTP
-  bool insecure_admin = false;   // the admin API answers plain HTTP from other machines
+  std::atomic<bool> crowded{false}; // memory is nearly used up: nobody new is let into a line
+  bool insecure_admin = false;      // the admin API answers plain HTTP from other machines
   edge_figures figures;
   address_counts addresses;
 };

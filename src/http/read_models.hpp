@@ -32,6 +32,9 @@ public:
   /// Blocks and areas on sale, by id.
   const domain::placed_block* find_place(std::string_view id) const;
 
+  bool has(block_number number) const { return number.value >= 1 && number.value <= placed_->blocks.size(); }
+
+  /// One it has.
   const domain::placed_block& block(block_number number) const { return placed_->blocks.at(number.value - 1); }
 
 private:

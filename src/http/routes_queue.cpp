@@ -162,6 +162,8 @@ void await_turn(bridge& b, const call_ptr& c, std::chrono::milliseconds wait,
 void join(bridge& b, const call_ptr& c) {
   if (!b.find_event(c) || b.tokens(c) == nullptr)
     return;
+  if (b.services().shared.crowded)
+    return b.fail(c, errc::overloaded, "this node's memory is nearly used up; try again, or on another node");
   auto user = user_of(b, c);
   if (!user)
     return;

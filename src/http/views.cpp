@@ -142,9 +142,19 @@ std::string status_json(const event_view& event, const plan_view& plan) {
   return text;
 }
 
+/// Of a seat that is not sold any more the category may be gone.
+const std::string& category_id(const std::vector<domain::category_definition>& categories, std::uint32_t index) {
+  static const std::string none;
+  return index < categories.size() ? categories[index].id : none;
+}
+
 std::string availability_json(const event_view& event, const plan_view& plan) {
   const auto& categories = plan.definition().categories;
   std::vector<domain::stock_counts> by_category(categories.size());
+  domain::stock_counts elsewhere; // of retired seats, whose category may be gone
+  auto counts_of = [&](std::uint32_t category) -> domain::stock_counts& {
+    return category < by_category.size() ? by_category[category] : elsewhere;
+  };
   std::string blocks;
   std::string areas;
   codec::json_writer in_blocks{blocks};
@@ -158,10 +168,10 @@ std::string availability_json(const event_view& event, const plan_view& plan) {
       counts = b.counts;
       version = std::max(version, b.version);
       if (block.area)
-        by_category.at(block.category) += b.counts;
+        counts_of(block.category) += b.counts;
       else
         for (seat_index s = 0; s < b.seats.size() && s < block.seats.size(); ++s)
-          count(by_category.at(block.seats[s].category), b.seats[s]);
+          count(counts_of(block.seats[s].category), b.seats[s]);
     });
     if (block.retired)
       continue;
@@ -206,7 +216,7 @@ std::string block_json(const event_view& event, const plan_view& plan, const dom
       continue;
     auto status = s < statuses.size() ? statuses[s] : domain::seat_status::available;
     w.begin_object().field("id", seat.id).field("row", seat.row).field("number", seat.number);
-    w.field("category", plan.definition().categories.at(seat.category).id).field("status", word_of(status));
+    w.field("category", category_id(plan.definition().categories, seat.category)).field("status", word_of(status));
     w.end_object();
   }
   w.end_array().end_object();
@@ -250,7 +260,7 @@ void write_event(codec::json_writer& w, const event_view& event, const plan_view
   w.end_array().key("areas").begin_array();
   for (const auto& area : d.areas)
     w.begin_object().field("id", area.id).field("name", area.name)
-        .field("category", d.categories.at(area.category).id).field("capacity", area.capacity).end_object();
+        .field("category", category_id(d.categories, area.category)).field("capacity", area.capacity).end_object();
   w.end_array().end_object();
 }
 
@@ -260,17 +270,21 @@ void write_parts(codec::json_writer& w, const plan_view& plan, const std::vector
   const auto& categories = plan.definition().categories;
   w.key("seats").begin_array();
   for (const auto& part : parts) {
+    if (!plan.has(part.block))
+      continue; // placed by a change this node has not heard of yet
     const auto& block = plan.block(part.block);
     for (const auto& seat : part.seats) {
-      const auto& placed = block.seats.at(seat.seat);
+      if (seat.seat >= block.seats.size())
+        continue;
+      const auto& placed = block.seats[seat.seat];
       w.begin_object().field("id", placed.id).field("block", block.id).field("row", placed.row);
-      w.field("number", placed.number).field("category", categories.at(seat.category).id).field("price", seat.price);
+      w.field("number", placed.number).field("category", category_id(categories, seat.category)).field("price", seat.price);
       w.end_object();
     }
   }
   w.end_array();
   for (const auto& part : parts)
-    if (part.area)
+    if (part.area && plan.has(part.block))
       w.field("area", plan.block(part.block).id).field("quantity", part.quantity);
 }
 

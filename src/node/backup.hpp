@@ -7,6 +7,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -34,5 +35,15 @@ std::string list_backups(const std::filesystem::path& folder);
 /// Checks the whole backup, then brings it into the store of an empty data folder: this node is the first of a cluster with
 /// another id and a higher epoch. Throws std::runtime_error that says what is wrong; the folder is not used then.
 void restore_backup(storage::log_store& store, const std::filesystem::path& backup, const std::string& name);
+
+/// What was asked for is done, and there is nothing to serve.
+struct finished : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// For when a majority is lost for good: makes this node the only member of every partition it has a replica of, and of the
+/// cluster, which is founded anew with a higher epoch at the next start. What only the lost nodes had is gone. `cluster` has
+/// to be the cluster's id. Throws `finished`, or a start_failure that says what is wrong.
+[[noreturn]] void recover_unsafe(storage::log_store& store, const std::string& cluster);
 
 } // namespace sluice::node

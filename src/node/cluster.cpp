@@ -167,13 +167,14 @@ void cluster::let_in(const std::string& certified, const std::string& request, l
 
 /// Begins the cluster with this node as its first.
 void cluster::found() {
-  if (!parts_.who->founder || parts_.who->founded || founding_.exchange(true))
-    return;
   const auto& who = *parts_.who;
+  if (!who.founder || (who.founded && who.epoch >= who.founding_epoch) || founding_.exchange(true))
+    return;
   domain::found_cluster command;
   command.cluster_id = "sluice-" + hex(http::random_bytes<6>());
   command.wrapped_keys = http::seal(who.seal_key, http::key_ring::generate());
-  command.admin_key_hash = http::sha256_hex(who.admin_key);
+  if (!who.admin_key.empty())
+    command.admin_key_hash = http::sha256_hex(who.admin_key);
   command.epoch = who.founding_epoch;
   domain::node_entry first;
   first.id = who.self;

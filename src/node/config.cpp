@@ -39,6 +39,12 @@ config read_command_line(int argc, char** argv) {
   app.add_option("--http-address", c.http_address, "where clients reach it, if not at --listen; for operators to see");
   app.add_option("--join", c.join, "peer address of any node of the cluster to join; needed only once");
   app.add_option("--join-token", c.join_token, "what `sluicectl cluster token` said; needed only once");
+  app.add_option("--memory-limit-mib", c.memory_limit_mib,
+                 "0: none; at 80 % of it idle sessions are passivated, at 95 % new joins are refused with 503")
+      ->capture_default_str();
+  app.add_option("--recover-unsafe", c.recover_unsafe,
+                 "after the majority is lost for good: make what this node has the whole cluster, and end; takes the "
+                 "cluster's id as a confirmation. What only the lost nodes had is gone");
   app.add_option("--backups", c.backup_folder, "folder for backups made by this node, if not backups/ in the data folder");
   app.add_option("--restore", c.restore, "begin a cluster from this backup, in an empty data folder");
   app.add_option("--cluster-ca", c.cluster_tls.ca, "the cluster's own CA; with this, nodes speak TLS");

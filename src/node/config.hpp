@@ -23,6 +23,8 @@ struct config {
   std::string http_address;                        // told to operators; empty: listen
   std::string join;                                // peer address of any node of the cluster to join
   std::string join_token;
+  std::size_t memory_limit_mib = 0;                // 0: none. At 80 % of it sessions go to sleep, at 95 % no new joins
+  std::string recover_unsafe;                      // the cluster's id, typed as a confirmation
   std::string backup_folder;                       // empty: backups/ in the data folder
   std::string restore;                             // a backup to begin with, in an empty data folder
   link::tls_files cluster_tls;

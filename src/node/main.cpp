@@ -1,4 +1,5 @@
 // sluiced: runs one node until it is told to stop.
+#include "node/backup.hpp"
 #include "node/config.hpp"
 #include "node/node.hpp"
 
@@ -31,6 +32,9 @@ int main(int argc, char** argv) {
   std::unique_ptr<sluice::node::node> node;
   try {
     node = std::make_unique<sluice::node::node>(settings);
+  } catch (const sluice::node::finished& e) {
+    spdlog::info("node.finished {}", e.what());
+    return 0;
   } catch (const sluice::node::start_failure& e) {
     spdlog::error("node.can-not-start {}", e.what());
     return 1;

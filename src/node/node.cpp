@@ -126,6 +126,8 @@ void node::open_store() {
   store_ = std::make_unique<storage::rocks_store>(s);
   if (!config_.restore.empty() && !store_->get_fact("node"))
     restore();
+  if (!config_.recover_unsafe.empty())
+    recover_unsafe(*store_, config_.recover_unsafe); // throws: the node does not go on to serve
   cluster_ = std::make_unique<cluster>(config_, *store_);
   auto listens = config_.listen.substr(0, config_.listen.rfind(':') + 1) + std::to_string(port());
   http_address_ = config_.http_address.empty() ? listens : config_.http_address;
@@ -303,6 +305,7 @@ void node::watch() {
     look_at_partitions();
     cluster_->tick(seen(), own_status());
     settlement_->tick();
+    watch_memory();
     take_over_secrets();
     if (!serving_ && not_ready().empty()) {
       serving_ = true;
@@ -314,6 +317,20 @@ void node::watch() {
     std::unique_lock lock{stop_lock_};
     stop_wake_.wait_for(lock, serving_ ? milliseconds{100} : milliseconds{5}, [this] { return stopping_.load(); });
   }
+}
+
+void node::watch_memory() {
+  if (config_.memory_limit_mib == 0)
+    return;
+  auto limit = config_.memory_limit_mib * 1024 * 1024;
+  auto used = own_status().memory();
+  auto crowded = used >= limit / 100 * 95;
+  if (edge_.crowded.exchange(crowded) != crowded)
+    spdlog::warn("node.memory used-mib={} limit-mib={} joins={}", used >> 20, config_.memory_limit_mib,
+                 crowded ? "refused" : "taken");
+  if (used >= limit / 100 * 80)
+    for (const auto& p : partitions_)
+      caf::anon_send(p, actors::shrink_now{});
 }
 
 std::vector<partition::status> node::seen() const {

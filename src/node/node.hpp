@@ -70,6 +70,7 @@ private:
   // running
   void watch();
   void look_at_partitions();
+  void watch_memory();
   std::vector<partition::status> seen() const;
   proto::NodeStatus own_status() const;
   void take_over_secrets();

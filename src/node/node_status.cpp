@@ -2,7 +2,10 @@
 #include "node/feature_level.hpp"
 #include "node/node.hpp"
 
+#include <algorithm>
+#include <cstdlib>
 #include <fstream>
+#include <thread>
 
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -49,6 +52,9 @@ proto::NodeStatus node::own_status() const {
   status.set_serving(serving_ && !stopping_);
   status.set_memory(memory_in_use());
   status.set_connections(edge_.figures.connections);
+  double load = 0;
+  if (::getloadavg(&load, 1) == 1)
+    status.set_load_percent(static_cast<std::uint32_t>(load * 100 / std::max(1u, std::thread::hardware_concurrency())));
   struct statvfs disk {};
   if (::statvfs(config_.data.c_str(), &disk) == 0) {
     status.set_disk_free(disk.f_bavail * disk.f_frsize);

@@ -89,14 +89,14 @@ class Cluster:
         self.folder = folder
         self.provider = provider
         self.options = options
-        self.hosts = hosts or [f"127.0.0.{k}" for k in range(1, 10)]
+        self.hosts = hosts or [f"127.0.0.{k}" for k in range(1, 20)]
         self.certificates = None
         self.key_file = folder / "admin.key"
         self.size = size
         self.homes = {}  # partition by event
         if tls:
             self.certificates = folder / "tls"
-            self.certify(*[f"n{k}" for k in range(1, 10)])
+            self.certify(*[f"n{k}" for k in range(1, 20)])
         self.nodes = [self.make(k) for k in range(1, size + 1)]
 
     def make(self, number):

@@ -194,7 +194,6 @@ class Strangers(ClusterCase):
     def setUpClass(cls):
         super().setUpClass()
         cls.cluster.put_event(definition("show", rows=5))
-        cls.other = cls.make_cluster("other", 1)
         cls.stranger_number = 4
 
     def stranger(self, **how):
@@ -266,22 +265,29 @@ class Strangers(ClusterCase):
         self.cluster.nodes.remove(first)
 
     def test_a_node_of_another_cluster(self):
-        alien = self.other[1]
-        alien.stop()
-        before = alien.peer_port
+        """Of the same authority and name, at the right place."""
+        other = self.make_cluster("other", 1, start=False)
+        other.certificates = self.cluster.certificates
+        alien, victim = other[1], self.cluster[3]
+        alien.title, alien.host, alien.port, alien.peer_port = victim.title, victim.host, victim.port, victim.peer_port
+        victim.stop()
+        other.found()
+        first = self.cluster[1]
+        wait_for(lambda: "this is cluster" in first.log_text(), 10, lambda: f"it is refused; {first.log_text()[-400:]}", 0.2)
+        self.assertNotIn("peer.opened node=3", alien.log_text())
+        alien.kill()
+        victim.start()
+        self.cluster.await_replicated()
+
+    def test_a_folder_under_another_name(self):
         victim = self.cluster[3]
         victim.stop()
-        # The folder of another cluster's node, started where node 3 should be.
-        alien.title, was = victim.title, alien.title
-        alien.peer_port, host = victim.peer_port, alien.host
-        alien.cluster, mine = self.cluster, alien.cluster
+        victim.title = "n2"
         try:
-            alien.start(wait=False)
-            time.sleep(1)
-            self.assertIn("data folder is node", alien.log_text())
+            victim.start(wait=False)
+            self.assert_ends(victim, "data folder is node 'n3'")
         finally:
-            alien.kill()
-            alien.title, alien.peer_port, alien.host, alien.cluster = was, before, host, mine
+            victim.title = "n3"
         victim.start()
         self.cluster.await_replicated()
 

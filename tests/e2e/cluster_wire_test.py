@@ -40,10 +40,10 @@ class BadBytes(ClusterCase):
         self.addCleanup(s.close)
         return s
 
-    def greeting(self, to, **but):
-        """As node 1 would greet `to`."""
+    def greeting(self, at, **but):
+        """As node 1 would greet the node `at`."""
         told = {"cluster": self.known[2].decode(), "node": self.ids[1], "name": "n1", "disk": self.known[6],
-                "to": self.ids[to.number], "incarnation": self.known[7], **but}
+                "to": self.ids[at.number], "incarnation": self.known[7], **but}
         return wire.hello(**told)
 
     def impostor(self, to):

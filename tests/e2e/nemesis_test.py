@@ -59,7 +59,7 @@ class Nemesis(HistoryChecks, ClusterCase):
     def setUpClass(cls):
         super(ClusterCase, cls).setUpClass()
         cls.wires, cls.no_namespaces = nemesis_wires.best(3)
-        cls.addClassCleanup(cls.wires.close)
+        cls.addClassCleanup(cls.part)
         cls.wires.open()
         cls.provider = Provider(cls.make_folder("provider"), host=cls.wires.here)
         cls.programs.append(cls.provider)
@@ -86,6 +86,19 @@ class Nemesis(HistoryChecks, ClusterCase):
         cls.recorder.finish()
         cls.node = cls.cluster[1]
 
+    mounted = None
+
+    @classmethod
+    def part(cls):
+        """Before the folders go: nothing runs in the namespaces any more, and nothing is mounted."""
+        for program in reversed(cls.programs):
+            if program.running:
+                program.resume()
+                program.kill()
+        if cls.mounted:
+            nemesis_faults.FullDisk.unmount(cls.mounted)
+        cls.wires.close()
+
     @classmethod
     def choose_faults(cls):
         cls.skipped = {}
@@ -102,7 +115,7 @@ class Nemesis(HistoryChecks, ClusterCase):
             last = cls.cluster.nodes[-1]
             failed = nemesis_faults.FullDisk.mount(last)
             assert not failed, failed
-            cls.addClassCleanup(nemesis_faults.FullDisk.unmount, last)
+            cls.mounted = last
 
     @classmethod
     def term(cls):

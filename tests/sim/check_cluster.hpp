@@ -23,6 +23,10 @@ public:
   /// A membership was executed at this index, by anybody.
   void changed(partition_id p, log_index index, const raft::membership& m);
 
+  /// For this long nobody could lead, who is up and reaches a majority.
+  void outage(partition_id p, micros lasted) { stories_[p].outage += lasted; }
+  micros outage_of(partition_id p) const { return stories_.at(p).outage; }
+
   /// Committed, as far as anybody executed it.
   const raft::membership& members(partition_id p) const { return stories_.at(p).members; }
 
@@ -35,6 +39,7 @@ private:
   struct story {
     raft::membership members;
     log_index changed_at = 0;
+    micros outage = 0;
     std::map<log_term, node_id> leaders;
   };
 

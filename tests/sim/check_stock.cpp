@@ -54,6 +54,7 @@ void stock_checker::take(const entry_stamp& at, event_number event, stock& s, co
     if (!held_at_.insert_or_assign(f.hold, at.log).second && !was_refused)
       return fail(at, event, "hold " + to_text(f.hold) + " was made twice");
     c.begun.insert(f.hold);
+    begun_[f.hold] = {run_.time.now(), cluster_.outage_of(at.partition), lines_.definition(event)->hold_ttl_seconds * second};
   }
   auto& b = s.blocks[f.block];
   part p;
@@ -158,6 +159,16 @@ void stock_checker::check_release(const entry_stamp& at, event_number event, con
   fail(at, event, "hold " + to_text(hold) + " was released without a reason");
 }
 
+void stock_checker::check_patience(const entry_stamp& at, event_number event, const hold_id& hold) {
+  constexpr micros slack = 8 * second; // slow disks, lost messages, elections, a clock that runs slow
+  const auto& b = begun_.at(hold);
+  auto lived = run_.time.now() - b.at;
+  if (asked_.extensions(hold) == 0 && lived > b.lasts + cluster_.outage_of(at.partition) - b.outage + slack)
+    fail(at, event, "hold " + to_text(hold) + " lapsed " + std::to_string((lived - b.lasts) / ms) +
+                        " ms after its time, outages meanwhile took " +
+                        std::to_string((cluster_.outage_of(at.partition) - b.outage) / ms) + " ms");
+}
+
 void stock_checker::end_entry(const entry_stamp& at, event_number event) {
   auto& s = events_[event];
   auto c = std::exchange(changes_[event], {});
@@ -198,6 +209,8 @@ void stock_checker::end_entry(const entry_stamp& at, event_number event) {
       ++run_.counts[deed::released];
   }
   run_.counts[deed::lapsed] += c.lapsed.size();
+  for (const auto& hold : c.lapsed)
+    check_patience(at, event, hold);
   for (auto number : c.blocks) {
     const auto& b = s.blocks[number];
     if (b.held + b.confirmed + b.blocked > b.capacity)

@@ -2,6 +2,7 @@
 // it is paid for, every index adds up.
 #pragma once
 
+#include "check_cluster.hpp"
 #include "check_line.hpp"
 #include "history.hpp"
 #include "scene.hpp"
@@ -19,7 +20,8 @@ enum class hold_stage : std::uint8_t { held, pinned, confirmed };
 
 class stock_checker {
 public:
-  stock_checker(scene& run, const history& asked, const line_checker& lines) : run_{run}, asked_{asked}, lines_{lines} {}
+  stock_checker(scene& run, const history& asked, const line_checker& lines, const cluster_checker& cluster)
+      : run_{run}, asked_{asked}, lines_{lines}, cluster_{cluster} {}
 
   void on(const entry_stamp& at, event_number event, const domain::stock_defined& f);
   void on(const entry_stamp& at, event_number event, const domain::stock_moved& f);
@@ -86,6 +88,8 @@ private:
   void advance(const entry_stamp& at, event_number event, stock& s, const domain::stock_moved& f);
   /// False while an extension may have happened that nobody was told of: its node died before it could answer.
   bool knows_deadline(const hold_id& hold) const;
+  /// It lapsed: not later than its time and the outages meanwhile allow, by the clock on the wall.
+  void check_patience(const entry_stamp& at, event_number event, const hold_id& hold);
   void check_sale(const entry_stamp& at, event_number event);
   void check_release(const entry_stamp& at, event_number event, const changes& c, const hold_id& hold);
   void fail(const entry_stamp& at, event_number event, const std::string& what);
@@ -93,10 +97,19 @@ private:
   scene& run_;
   const history& asked_;
   const line_checker& lines_;
+  const cluster_checker& cluster_;
   std::map<event_number, stock> events_;
   std::map<hold_id, log_time> promises_;
   std::map<hold_id, std::set<std::string>> extensions_answered_;
   std::map<hold_id, log_time> held_at_; // every hold there ever was
+
+  struct beginning {
+    micros at = 0;
+    micros outage = 0; // of its partition, until then
+    micros lasts = 0;
+  };
+
+  std::map<hold_id, beginning> begun_;
   std::set<hold_id> undone_;            // in the entry that began them; the same request may try again
   std::map<std::pair<event_number, std::string>, std::uint64_t> taken_;
 

@@ -9,8 +9,8 @@
 namespace sluice::simulation {
 
 checkers::checkers(scene& run, const sim_provider& provider)
-    : lines{run, asked}, stock{run, asked, lines}, money{run, asked, lines, stock, provider},
-      answers{run, asked, lines, stock, money}, replay{run}, cluster{run}, run_{run} {
+    : cluster{run}, lines{run, asked}, stock{run, asked, lines, cluster}, money{run, asked, lines, stock, provider},
+      answers{run, asked, lines, stock, money}, replay{run}, run_{run} {
   lines.sold_out = [this](event_number event) { return stock.sold_out(event); };
 }
 

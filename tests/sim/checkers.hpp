@@ -24,12 +24,12 @@ public:
   checkers(scene& run, const sim_provider& provider);
 
   history asked;
+  cluster_checker cluster;
   line_checker lines;
   stock_checker stock;
   money_checker money;
   answer_checker answers;
   replay_checker replay;
-  cluster_checker cluster;
 
   /// One life of a node.
   using process = std::pair<node_id, std::uint64_t>;

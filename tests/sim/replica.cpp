@@ -247,8 +247,12 @@ void replica::take_digest() {
       return run_.fail("host", "partition " + std::to_string(id_.value) + " executed index " + std::to_string(i) +
                                    ", which was never written");
     all_checkers.replay.executed(id_, e->second);
-    if (e->second.members)
-      all_checkers.cluster.changed(id_, i, *e->second.members);
+    if (!e->second.members)
+      continue;
+    all_checkers.cluster.changed(id_, i, *e->second.members);
+    auto rejoins = core_->status().consensus.rejoining;
+    run_.counts[deed::readmitted] += was_rejoining_ && !rejoins ? 1 : 0;
+    was_rejoining_ = rejoins;
   }
   log_.erase(log_.begin(), log_.upper_bound(index));
   reached_ = index;

@@ -76,6 +76,7 @@ private:
   std::deque<raft::send> held_; // until their write is durable
   std::map<log_index, raft::entry> log_; // as written, from what is not executed yet
   bool led_ = false;        // before the input being handled
+  bool was_rejoining_ = false; // when a membership was last executed
   log_index executing_ = 0; // the entry whose deliveries are being worked on
   entry_time executing_at_;
   log_index reached_ = 0;

@@ -23,6 +23,31 @@ void sim_cluster::found() {
   for (auto& n : nodes_)
     n.boot();
   administer();
+  watch();
+}
+
+void sim_cluster::watch() {
+  constexpr micros every = 100 * ms;
+  for (std::uint32_t p = 0; p < places_.partitions(); ++p)
+    if (!can_work({p}))
+      checkers_.cluster.outage({p}, every);
+  run_.time.after(every, [this] { watch(); });
+}
+
+bool sim_cluster::can_work(partition_id p) {
+  auto* l = leader(p);
+  if (l == nullptr || l->node().clock().paused())
+    return false;
+  auto me = l->node().id();
+  auto members = l->core().status().consensus.members;
+  std::size_t reached = 0;
+  for (auto v : members.voters) {
+    auto& n = node(v);
+    auto* r = n.up() && !n.clock().paused() ? n.find(p) : nullptr;
+    bool is_cut = v != me && (net_.is_cut(me, v) || net_.is_cut(v, me));
+    reached += r != nullptr && !is_cut && !r->core().status().consensus.rejoining ? 1 : 0;
+  }
+  return 2 * reached > members.voters.size();
 }
 
 void sim_cluster::aim(partition_id p, raft::membership target) {

@@ -50,10 +50,15 @@ public:
   // ---- views ----
   /// The replica that leads, seen from outside; of two the one with the higher term. Null: none.
   replica* leader(partition_id p);
+  /// Somebody leads, is awake, and hears a majority that hears it.
+  bool can_work(partition_id p);
   /// Where a request for this partition may be sent when nobody knows better.
   std::vector<node_id> candidates(partition_id p) const;
 
 private:
+  /// Keeps account of outages.
+  void watch();
+
   scene& run_;
   checkers& checkers_;
   const partition_map& places_;

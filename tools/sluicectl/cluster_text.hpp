@@ -23,6 +23,16 @@ std::vector<std::string> cluster_troubles(const codec::document& cluster);
 /// What goes on and is not wrong: drains, upgrades, replicas being filled.
 std::vector<std::string> cluster_notes(const codec::document& cluster);
 
+/// One thing to do about the cluster's size or a node.
+struct advice {
+  std::string action; // add, remove, replace, replicate, free-disk
+  std::string node;   // empty: of no node in particular
+  std::string why;
+};
+
+/// Whether a node should come or go, and why. Pure: thresholds are in cluster_advice.cpp.
+std::vector<advice> cluster_advice(const codec::document& cluster);
+
 /// Partitions that the node of this name holds a replica of, or leads.
 std::size_t held_by(const codec::document& cluster, const std::string& name);
 

@@ -246,6 +246,9 @@ void add_cluster_commands(CLI::App& app, arguments& a) {
                       [&a] { activate_feature(a.common, a.number); });
   feature->add_option("level", a.number, "the feature level")->required()->type_name("");
 
+  auto* advice = add(cluster, a, "advise", "whether a node should come or go, and why", [&a] { advise(a.common, a.text); });
+  advice->add_option("--hook", a.text, "run this command when there is advice, with the advice as JSON on its input")
+      ->type_name("COMMAND");
   auto* certs = add(cluster, a, "certs", "certificates for the wire between nodes, and an authority if there is none; needs no node",
                     [&a] { make_certificates(a.common, a.output, a.nodes); });
   certs->add_option("-o,--out", a.output, "folder for them; ca.crt and ca.key there are used if they exist")

@@ -75,6 +75,8 @@ void activate_feature(const settings& s, std::uint32_t level);
 /// An empty `to`: whoever is best.
 void transfer_partition(const settings& s, std::uint32_t partition, const std::string& to);
 void rebalance_cluster(const settings& s);
+/// `hook`, if any, is run by the shell with the advice as JSON on its standard input, if there is advice.
+void advise(const settings& s, const std::string& hook);
 void make_certificates(const settings& s, const std::filesystem::path& folder, const std::vector<std::string>& names);
 
 // backups (backup_commands.cpp)

@@ -1,0 +1,120 @@
+"""A backup of a live cluster, and a new cluster from it: everything acknowledged before is there, tokens of before are not
+good any more, and a damaged backup is refused before anything is used of it. And a survivor of a lost majority."""
+import json
+import shutil
+import subprocess
+
+from cluster import ClusterCase
+from harness import Customer, PROGRAMS, Node, definition, main, wait_for
+
+
+def restored(case, backup, name, provider_port, *options):
+    """The first node of a cluster that begins from `backup`."""
+    node = Node(case.make_folder(name), provider_port, "--restore", str(backup), *options)
+    case.programs.append(node)
+    node.launch("--data", node.data, "--listen", f"{node.host}:{node.port}", "--payment-provider",
+                f"127.0.0.1:{provider_port}", *node.options)
+    return node
+
+
+class Backup(ClusterCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.cluster.put_event(definition("show", rows=5, seats=20, area=300))
+        cls.sold = []
+        for n in range(6):
+            customer = Customer(cls.cluster[1 + n % 3], "show").enter()
+            cls.sold.append((customer, customer.buy(f"A-1-{n + 1}")["reservationId"]))
+        waiting = Customer(cls.cluster[2], "show")
+        waiting.join()
+        cls.waiting = waiting
+        node = cls.cluster[2]
+        told = node.ctl("--json", "backup", "create")
+        assert told.returncode == 0, told.stderr
+        cls.manifest = json.loads(told.stdout)
+        cls.backup = node.data / "backups" / cls.manifest["id"]
+
+    def test_the_manifest_names_every_partition_with_index_and_checksum(self):
+        listed = self.cluster[2].admin("GET", "/backups")["backups"]
+        self.assertEqual([b["id"] for b in listed], [self.manifest["id"]])
+        self.assertEqual([p["id"] for p in self.manifest["partitions"]], list(range(4)))
+        for p in self.manifest["partitions"]:
+            self.assertGreater(p["index"], 0)
+            self.assertEqual(len(p["sha256"]), 64)
+            self.assertEqual((self.backup / p["file"]).stat().st_size, p["bytes"])
+
+    def test_what_was_sold_is_sold_in_the_restored_cluster(self):
+        node = restored(type(self), self.backup, "again", self.provider.port, "--name", "again")
+        node.wait_ready()
+        verdict = node.verify("show")
+        self.assertTrue(verdict["ok"], verdict)
+        self.assertEqual(verdict["confirmed"], len(self.sold))
+        told = node.admin("GET", "/cluster")
+        self.assertNotEqual(told["clusterId"], self.cluster.describe()["clusterId"])
+        self.assertEqual(told["epoch"], self.cluster.describe()["epoch"] + 1)
+        self.assertEqual([n["name"] for n in told["nodes"]], ["again"])
+        # A token of before is of another cluster.
+        customer, reservation = self.sold[0]
+        answer = node.client().get(f"/api/v1/reservations/{reservation}", customer.admission)
+        self.assertEqual(answer.status, 401, answer)
+        # The same user has the same place, and the sale goes on; sold seats stay sold.
+        again = Customer(node, "show", self.waiting.user)
+        self.assertEqual(again.join()["ticketNumber"], len(self.sold) + 1)
+        newcomer = Customer(node, "show").enter()
+        self.assertEqual(newcomer.try_hold({"seats": ["A-1-1"]}).status, 409)
+        newcomer.buy("A-2-1")
+
+    def test_a_damaged_backup_is_refused_whole(self):
+        damaged = self.folder / "damaged"
+        shutil.copytree(self.backup, damaged)
+        victim = damaged / self.manifest["partitions"][1]["file"]
+        content = bytearray(victim.read_bytes())
+        content[len(content) // 2] ^= 1
+        victim.write_bytes(content)
+        node = restored(type(self), damaged, "refused", self.provider.port)
+        wait_for(lambda: not node.running, 20, "the node gives up")
+        self.assertIn("is damaged", node.log_text())
+        self.assertIn(victim.name, node.log_text())
+
+    def test_a_folder_in_use_takes_no_backup(self):
+        told = subprocess.run([str(PROGRAMS / "sluicectl"), "backup", "restore", "--from", str(self.backup), "--data",
+                               str(self.cluster[1].data)], capture_output=True, text=True)
+        self.assertEqual(told.returncode, 1, told)
+        self.assertIn("is not empty", told.stderr)
+
+
+class MajorityLost(ClusterCase):
+    def test_a_survivor_goes_on_with_what_it_has(self):
+        self.cluster.put_event(definition("show", rows=2, seats=10))
+        buyer = Customer(self.cluster[1], "show").enter()
+        buyer.buy("A-1-1")
+        survivor = self.cluster[3]
+        wait_for(lambda: survivor.client().get("/api/v1/events/show/availability").json["blocks"][0]["confirmed"] == 1, 10,
+                 "the survivor has the sale")
+        self.cluster.await_equal_states()
+        id = self.cluster.describe()["clusterId"]
+        for number in (1, 2, 3):
+            self.cluster[number].kill()
+
+        def recover(word):
+            return subprocess.run([str(PROGRAMS / "sluiced"), "--name", survivor.title, "--data", str(survivor.data),
+                                   "--listen", f"{survivor.host}:{survivor.port}", "--recover-unsafe", word],
+                                  capture_output=True, text=True, timeout=60)
+        told = recover("some-other")
+        self.assertEqual(told.returncode, 1, told)
+        self.assertIn("nothing was changed", told.stderr)
+        told = recover(id)
+        self.assertEqual(told.returncode, 0, told)
+        self.assertIn("it is the whole cluster now", told.stderr)
+        survivor.start()
+        wait_for(lambda: survivor.admin("GET", "/cluster")["epoch"] == 2, 20, "it is founded anew")
+        self.assertTrue(survivor.verify("show")["ok"])
+        self.assertEqual(survivor.verify("show")["confirmed"], 1)
+        again = Customer(survivor, "show").enter()
+        self.assertEqual(again.try_hold({"seats": ["A-1-1"]}).status, 409)
+        again.buy("A-1-2")
+
+
+if __name__ == "__main__":
+    main()
