@@ -4,6 +4,7 @@
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509.h>
 
 #include <algorithm>
 #include <climits>
@@ -27,10 +28,11 @@ std::shared_ptr<ssl_ctx_st> edge_tls::load() const {
   ERR_clear_error();
   if (SSL_CTX_use_certificate_chain_file(context.get(), certificate_.c_str()) != 1)
     throw std::runtime_error{"can not read the certificate in " + certificate_};
-  if (SSL_CTX_use_PrivateKey_file(context.get(), key_.c_str(), SSL_FILETYPE_PEM) != 1)
+  if (SSL_CTX_use_PrivateKey_file(context.get(), key_.c_str(), SSL_FILETYPE_PEM) != 1) {
+    if (ERR_GET_REASON(ERR_peek_last_error()) == X509_R_KEY_VALUES_MISMATCH)
+      throw std::runtime_error{"the key in " + key_ + " is not that of the certificate in " + certificate_};
     throw std::runtime_error{"can not read the key in " + key_};
-  if (SSL_CTX_check_private_key(context.get()) != 1)
-    throw std::runtime_error{"the key in " + key_ + " is not that of the certificate in " + certificate_};
+  }
   return context;
 }
 

@@ -156,17 +156,17 @@ void connection::answer(std::uint32_t turn, response r) {
 
 void connection::write() {
   // Most answers fit the socket's buffer: write at once, and go through the reactor only if they do not.
-  boost::system::error_code ec;
-  auto size = socket_.write_some(asio::buffer(out_.data() + out_done_, out_.size() - out_done_), ec);
-  if (ec == asio::error::would_block || ec == asio::error::try_again)
-    size = 0;
-  else if (ec)
-    return close();
-  out_done_ += size;
-  if (out_done_ == out_.size())
-    return written();
-  socket_.async_wait_writable(
-      [self = shared_from_this()](const boost::system::error_code& failed) { self->on_writable(failed); });
+  while (out_done_ < out_.size()) {
+    boost::system::error_code ec;
+    auto size = socket_.write_some(asio::buffer(out_.data() + out_done_, out_.size() - out_done_), ec);
+    if (ec == asio::error::would_block || ec == asio::error::try_again)
+      return socket_.async_wait_writable(
+          [self = shared_from_this()](const boost::system::error_code& failed) { self->on_writable(failed); });
+    if (ec)
+      return close();
+    out_done_ += size; // TLS writes a record at a time
+  }
+  written();
 }
 
 void connection::on_writable(const boost::system::error_code& ec) {

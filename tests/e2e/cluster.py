@@ -190,6 +190,16 @@ class Cluster:
         id = wait_for(lambda: self.leader_id(partition, by), 20, f"partition {partition} has a leader")
         return self.member(id)
 
+    def make_lead(self, node, partition, seconds=30):
+        """Asks again where the leader could not hand over just then."""
+        for _ in range(seconds):
+            self.act("transfer", partition=partition, to=node.title)
+            try:
+                return wait_for(lambda: self.leader_id(partition) == node.id, 1, f"{node.title} leads partition {partition}")
+            except AssertionError:
+                continue
+        raise AssertionError(f"{node.title} does not get to lead partition {partition}")
+
     def put_event(self, event):
         """Its number; from then on `home` knows where it lives."""
         number = self.any().put_event(event)["number"]

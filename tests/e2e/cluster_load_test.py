@@ -235,8 +235,7 @@ class UnderLoad(HistoryChecks, ClusterCase):
         """Whoever leads recounts from its own copy: also those whose disk was replaced."""
         partition = self.cluster.homes["show"]
         for node in self.cluster.nodes:
-            self.cluster.act("transfer", partition=partition, to=node.title)
-            wait_for(lambda: self.cluster.leader(partition) is node, 10, f"{node.title} leads")
+            self.cluster.make_lead(node, partition)
             with self.subTest(leader=node.title):
                 told = self.assert_adds_up(node, "show")
                 self.assertEqual(told["joined"], len(self.history.of("join")))

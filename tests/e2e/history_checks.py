@@ -1,5 +1,7 @@
 """What customers wrote down against what the nodes and the provider say: nothing sold twice, nothing acknowledged lost,
 everybody in order, every key answered alike, and money where seats are."""
+import random
+
 from harness import wait_for
 
 
@@ -94,7 +96,8 @@ class HistoryChecks:
 
     def test_one_answer_for_each_key(self):
         client = self.node.client()
-        for o in self.history.of("hold") + self.history.of("pay"):
+        told = self.history.of("hold") + self.history.of("pay")
+        for o in random.Random(1).sample(told, min(len(told), 1_000)):
             if o["status"] == 409:
                 continue  # refused: not remembered
             again = client.request(o["method"], o["path"], o["body"], o["token"], {"Idempotency-Key": o["key"]})

@@ -28,6 +28,7 @@ OPTIONS = argparse.Namespace(minutes=2.0, seed=1, tls=True)
 ROWS, PER_ROW, PLACES = 40, 50, 5000
 SEATS = [f"A-{row}-{n}" for row in range(1, ROWS + 1) for n in range(1, PER_ROW + 1)]
 SHOPPERS, WALKERS = 6, 1
+PACE = 0.02  # seconds between two questions: the machine has other things to do, and what is done must be checked
 
 
 class World:
@@ -81,6 +82,8 @@ class Nemesis(HistoryChecks, ClusterCase):
         cls.diary = []  # (fault, details, from, to, back after)
         cls.recorder = Recorder(cls.cluster, cls.cluster.homes["show"])
         cls.terms_before = cls.term()
+        for node in cls.cluster.nodes:
+            cls.recorder.copy(node)  # while a page still begins with the first entry
         cls.recorder.start()
         cls.rage()
         cls.recorder.finish()
@@ -129,6 +132,7 @@ class Nemesis(HistoryChecks, ClusterCase):
         kinds = [Shopper] * SHOPPERS + [Walker] * WALKERS
         customers = [kind(n, cls.cluster.nodes, "show", cls.history, stop, SEATS, "floor") for n, kind in enumerate(kinds)]
         for c in customers:
+            c.pace = PACE
             c.start()
         try:
             time.sleep(1)
@@ -214,8 +218,7 @@ class Nemesis(HistoryChecks, ClusterCase):
     def test_every_replica_can_prove_it(self):
         partition = self.cluster.homes["show"]
         for node in self.cluster.nodes:
-            self.cluster.act("transfer", partition=partition, to=node.title)
-            wait_for(lambda: self.cluster.leader(partition) is node, 10, f"{node.title} leads")
+            self.cluster.make_lead(node, partition)
             with self.subTest(leader=node.title):
                 told = self.assert_adds_up(node, "show")
                 self.assertEqual(told["joined"], len({o["answer"]["ticketNumber"] for o in self.history.of("join")}))

@@ -37,6 +37,7 @@ class Shopper(threading.Thread):
     """Goes through one journey after the other until told to stop; at one node while it answers, at the next one else."""
 
     PATIENCE = 8  # seconds for an answer
+    pace = 0      # seconds between two questions
 
     def __init__(self, number, nodes, event, history, stop, seats, area):
         super().__init__(daemon=True)
@@ -81,6 +82,9 @@ class Shopper(threading.Thread):
         operation = {"name": name, "method": method, "path": path, "body": body, "token": token, "key": key,
                      "asked": time.monotonic(), "tries": 0}
         headers = {"Idempotency-Key": key} if key else {}
+        if self.pace:
+            time.sleep(self.pace)
+            operation["asked"] = time.monotonic()
         while True:
             operation["tries"] += 1
             began = time.monotonic()

@@ -71,7 +71,7 @@ TEST_CASE("serving_board: positions are exact, whoever leaves", "[http][board][p
       });
 }
 
-TEST_CASE("serving_board: a late update of an old leader changes nothing, a full one of a new leader everything",
+TEST_CASE("serving_board: a late update of an old leader changes nothing, a new leader's full one everything",
           "[http][board]") {
   serving_board board;
   domain::board_update u;
@@ -86,7 +86,9 @@ TEST_CASE("serving_board: a late update of an old leader changes nothing, a full
   CHECK(board.figures().waiting == 10);
   u.full = true;
   u.gone = {{4}};
-  board.apply(50, u, {}, {});
+  board.apply(99, u, {}, {}); // held up on its way: whoever leads now has said more
+  CHECK_FALSE(board.users_ahead({3}));
+  board.apply(100, u, {}, {}); // a new leader knows all that was ever published
   CHECK(board.users_ahead({3}) == 2u);
   CHECK_FALSE(board.users_ahead({4}));
 }
