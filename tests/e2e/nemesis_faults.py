@@ -207,13 +207,13 @@ class FullDisk(Fault):
                 pass
         try:
             wait_for(lambda: not self.node.running, 6, "a node with a full disk stops")
+            assert "space" in self.node.log_text()[-2000:], self.node.log_text()[-2000:]
             how = "stopped"
         except AssertionError:  # what it wrote so far had its room already; a start needs more
             self.node.kill()
             self.node.start(wait=False)
             wait_for(lambda: not self.node.running, 10, "a node with a full disk does not start")
             how = "did not start"
-        assert "space" in self.node.log_text()[-2000:], self.node.log_text()[-2000:]
         return f"{self.node.title} {how}"
 
     def end(self):

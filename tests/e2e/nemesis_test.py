@@ -215,6 +215,33 @@ class Nemesis(HistoryChecks, ClusterCase):
         self.assertLessEqual(len(unclear), len(seats) // 100, "INVALID: too many seats could not be decided")
         print(f"\n{len(seats)} seats, {sum(map(len, seats.values()))} operations, {len(unclear)} undecided")
 
+    def test_the_checkers_see_lies(self):
+        log, _ = self.recorder.merged()
+        lied = lambda change: Witness(change(log), SEATS, PLACES)
+        held = next(o for o in self.history.of("hold") if o["status"] == 201 and o["answer"]["seats"])
+        joined = self.history.of("join")[0]
+        last = max(self.history.of("join"), key=lambda o: o["answer"]["ticketNumber"])
+
+        def history_with(old, **new):
+            changed = History()
+            changed.operations = [{**o, **new} if o is old else o for o in self.history.operations]
+            changed.holds = self.history.holds
+            return changed
+        honest = Witness(log, SEATS, PLACES)
+        self.assertTrue(honest.wrong_answers(history_with(held, status=409)))
+        self.assertTrue(honest.wrong_answers(history_with(joined, answer={**joined["answer"], "ticketNumber": 10 ** 9})))
+        self.assertTrue(honest.real_time_mistakes(history_with(last, asked=0.0, told=0.1)))
+        without = lambda entries: [e for e in entries if held["key"] not in str(e[4])]
+        self.assertTrue(lied(without).lost(self.history))
+        self.assertTrue(lied(without).wrong_answers(self.history))
+        backwards = lambda entries: [(i, 10 ** 6 - t, k, ms, c) for i, t, k, ms, c in entries[:-5]] + entries[-5:]
+        self.assertTrue(lied(backwards).order_mistakes())
+        twice = history_with(None)
+        twice.operations = self.history.operations + [
+            {**held, "key": "x", "answer": {**held["answer"], "holdId": "another"}}]
+        seat = held["answer"]["seats"][0]["id"]
+        self.assertFalse(seat_check.is_possible(seat_check.operations_of_seats(twice)[seat]))
+
     def test_every_replica_can_prove_it(self):
         partition = self.cluster.homes["show"]
         for node in self.cluster.nodes:

@@ -68,6 +68,7 @@ class Namespaces:
 
     def close(self):
         for k in range(1, self.size + 1):
+            run("ip", "link", "del", f"{self.tag}v{k}")
             run("ip", "netns", "del", self.name(k))
         run("ip", "link", "del", self.tag)
 

@@ -39,18 +39,9 @@ void payment_desk::start(const entity_ref& session, const domain::charge& c) {
   for (const auto& known : line)
     if (known.what == c)
       return; // a new leader of this very process asks again
-  line.push_back({session, c, ++jobs_, 0});
+  line.push_back({session, c, 0});
   if (line.size() == 1)
     begin(c.reservation);
-}
-
-void payment_desk::drop(const std::function<bool(const entity_ref&)>& is_gone) {
-  std::erase_if(lines_, [&](const auto& line) { return is_gone(line.second.front().session); });
-}
-
-payment_desk::job* payment_desk::under_way(const reservation_id& id, std::uint64_t number) {
-  auto line = lines_.find(id);
-  return line == lines_.end() || line->second.front().number != number ? nullptr : &line->second.front();
 }
 
 void payment_desk::begin(const reservation_id& id) {
@@ -61,10 +52,7 @@ void payment_desk::begin(const reservation_id& id) {
 }
 
 void payment_desk::later(micros wait, const reservation_id& id, bool inquire) {
-  clock_.after(wait, [this, id, inquire, number = lines_.at(id).front().number] {
-    if (under_way(id, number) != nullptr)
-      call(id, inquire);
-  });
+  clock_.after(wait, [this, id, inquire] { call(id, inquire); });
 }
 
 void payment_desk::call(const reservation_id& id, bool inquire) {
@@ -73,13 +61,9 @@ void payment_desk::call(const reservation_id& id, bool inquire) {
     ++j.tries;
   auto life = clock_.life();
   provider_.call({id, j.what.step, inquire, j.what.amount, j.what.card}, call_deadline,
-                 [this, clock = &clock_, id, inquire, life, number = j.number](provider_answer a) {
-                   if (clock->life() != life)
-                     return; // this desk is gone
-                   clock->after(0, [this, id, inquire, a, number] {
-                     if (under_way(id, number) != nullptr)
-                       on_answer(id, inquire, a);
-                   });
+                 [this, clock = &clock_, id, inquire, life](provider_answer a) {
+                   if (clock->life() == life) // else this desk is gone
+                     clock->after(0, [this, id, inquire, a] { on_answer(id, inquire, a); });
                  });
 }
 

@@ -24,8 +24,6 @@ public:
       : run_{run}, clock_{clock}, provider_{provider}, report_{std::move(report)} {}
 
   void start(const entity_ref& session, const domain::charge& c);
-  /// Their partition is led by somebody else, who has begun all of it again.
-  void drop(const std::function<bool(const entity_ref& session)>& is_gone);
 
 private:
   static constexpr micros call_deadline = 1'500 * ms;
@@ -34,7 +32,6 @@ private:
   struct job {
     entity_ref session;
     domain::charge what;
-    std::uint64_t number = 0;
     std::uint32_t tries = 0;
   };
 
@@ -42,15 +39,12 @@ private:
   void later(micros wait, const reservation_id& id, bool inquire);
   void call(const reservation_id& id, bool inquire);
   void on_answer(const reservation_id& id, bool inquiry, provider_answer a);
-  /// Null: it was dropped meanwhile.
-  job* under_way(const reservation_id& id, std::uint64_t number);
   void finish(const reservation_id& id, domain::charge_outcome outcome);
 
   scene& run_;
   node_clock& clock_;
   sim_provider& provider_;
   settle report_;
-  std::uint64_t jobs_ = 0;
   std::map<reservation_id, std::deque<job>> lines_; // steps of one reservation run one after the other
 };
 

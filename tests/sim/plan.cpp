@@ -143,6 +143,7 @@ plan plan::of(const run_options& options) {
   p.drift_permille = if_on(fault::clock_drift, 1, 30);
   p.split_max = dice.spread(200, 6'000) * ms;
   p.pause_max = dice.spread(100, 5'000) * ms;
+  p.shrink_every = dice.coin() ? dice.between(500, 8'000) * ms : 0;
   p.one_stays_dead = dice.below(3) == 0;
   p.users = std::min(p.users, options.users_max);
   p.events = std::min(p.events, options.events_max);

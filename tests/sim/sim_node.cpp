@@ -11,13 +11,6 @@
 
 namespace sluice::simulation {
 
-namespace {
-
-/// Requests of a node to itself; a bridge's own numbers stay below.
-constexpr std::uint64_t settlement_bit = std::uint64_t{1} << 62;
-
-} // namespace
-
 sim_node::sim_node(scene& run, checkers& all, sim_provider& provider, sim_cluster& home, node_id id)
     : run_{run}, checkers_{all}, provider_{provider}, home_{home}, id_{id}, clock_{run, [this] { after_event(); }},
       disk_{run} {}
@@ -105,7 +98,6 @@ void sim_node::crash(std::optional<micros> down) {
   desk_.reset();
   bridge_.reset(); // connections break; its clients will notice when they lose patience
   fetcher_.reset();
-  settlements_.clear();
   disk_.power_on();
   home_.net().break_links(id_);
   auto wait = !run_.stormy ? 10 * ms : down ? *down : run_.dice.about(run_.settings.down_time);
@@ -213,10 +205,6 @@ void sim_node::ask(partition_id partition, std::vector<partition::query> all) {
 }
 
 void sim_node::answer(const entry_stamp& at, const partition::origin& to, const domain::reply& r, bool is_query) {
-  if (to.request & settlement_bit) { // an outcome arrived
-    settlements_.erase(to.request);
-    return;
-  }
   checkers_.answers_leave(at, {id_, incarnation_}, to, r, is_query);
   if (to.node == id_)
     bridge_->answered(to, at.partition, at.index, std::make_shared<const domain::reply>(r));
@@ -231,14 +219,7 @@ void sim_node::refuse(partition_id by, const partition::refusal_out& refusal) {
     hint = {}; // it will lead, but does not yet
   if (refusal.to.node != id_)
     return send(refusal.to.node, refusal_parcel{refusal, hint});
-  if ((refusal.to.request & settlement_bit) == 0)
-    return bridge_->refused(refusal, hint);
-  auto known = settlements_.find(refusal.to.request);
-  if (known == settlements_.end() || refusal.to.incarnation != incarnation_)
-    return;
-  auto heard = std::move(known->second);
-  settlements_.erase(known);
-  heard(refusal.why);
+  bridge_->refused(refusal, hint);
 }
 
 // ---- between partitions, and to the provider ---------------------------------------------------------------------------
@@ -284,25 +265,19 @@ void sim_node::charge(const partition::effect_out& effect) {
   });
 }
 
-/// Goes to the own replica alone: when that leads no more, the next leader has begun the charge again.
+/// To whoever leads by now, until it is taken: the next leader may not have begun the charge again.
 void sim_node::settle(const entity_ref& session, const domain::charge_settled& outcome) {
-  auto body = codec::encode(domain::message{outcome});
+  auto m = std::make_shared<const domain::message>(outcome);
   if (run_.telling())
-    run_.say("node " + std::to_string(id_.value) + " desk: " + words_for(domain::message{outcome}));
-  auto copies = run_.strikes(fault::repeated_outcome, run_.settings.outcome_repeated) ? 2 : 1;
-  for (int copy = 0; copy < copies; ++copy) {
-    partition::proposal p;
-    p.to = session;
-    p.from = {id_, incarnation_, settlement_bit | next_settlement_++};
-    p.body = body;
-    if (copy == 0)
-      settlements_.emplace(p.from.request, [this, session, outcome](errc why) {
-        if (why == errc::overloaded)
-          clock_.after(200 * ms, [this, session, outcome] { settle(session, outcome); });
-      });
-    auto wait = copy == 0 ? run_.dice.between(0, 100) : run_.dice.between(0, 5 * second);
-    clock_.after(wait, [this, p, partition = home_.places().of_event(session.event)] { propose(partition, {p}); });
-  }
+    run_.say("node " + std::to_string(id_.value) + " desk: " + words_for(*m));
+  bridge_->request(session, m, false, [this, session, outcome](const node_answer& a) {
+    if (!a.reply && a.why != errc::event_unknown)
+      clock_.after(50 * ms, [this, session, outcome] { settle(session, outcome); });
+  });
+  if (run_.strikes(fault::repeated_outcome, run_.settings.outcome_repeated))
+    clock_.after(run_.dice.between(0, 5 * second), [this, session, m] {
+      bridge_->request(session, m, false, [](const node_answer&) {});
+    });
 }
 
 // ---- to and from other nodes -------------------------------------------------------------------------------------------
@@ -326,7 +301,6 @@ void sim_node::role_changed(partition_id partition, const raft::role_changed& ro
     checkers_.cluster.leads(partition, role.term, id_);
     return; // leads once its own first entry is applied
   }
-  desk_->drop([this, partition](const entity_ref& session) { return home_.places().of_event(session.event) == partition; });
   bridge_->leads(partition, role.term, role.leader);
 }
 

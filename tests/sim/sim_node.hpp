@@ -99,7 +99,6 @@ private:
   void on(node_id from, std::uint64_t incarnation, chunk_request& p);
   void on(node_id from, std::uint64_t incarnation, chunk_parcel& p);
 
-  void clear_out();
   void settle(const entity_ref& session, const domain::charge_settled& outcome);
   void on_durable(const disk_writer::durable& d);
   /// After every event of this node: a power cut within it takes effect now.
@@ -124,9 +123,7 @@ private:
   std::unique_ptr<bridge> bridge_;
   std::unique_ptr<fetcher> fetcher_;
   std::map<partition_id, std::unique_ptr<replica>> replicas_;
-  std::uint64_t next_settlement_ = 1;
-  std::map<std::uint64_t, std::function<void(errc)>> settlements_; // for the refusal of an outcome
-  std::map<partition_id, micros> notes_until_;                     // when the last note sent there arrives
+  std::map<partition_id, micros> notes_until_; // when the last note sent there arrives
 };
 
 } // namespace sluice::simulation

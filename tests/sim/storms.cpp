@@ -32,6 +32,13 @@ void storms::begin() {
     if (auto* n = some_node_up())
       n->disk().fill(run_.time.now() + run_.dice.between(100, 3'000) * ms);
   });
+  every(plan.shrink_every, [this] {
+    if (auto* n = some_node_up())
+      n->clock().after(0, [n] {
+        for (auto& [partition, r] : n->replicas())
+          r->handle(partition::shrink{});
+      });
+  });
   if (plan.nodes == 1)
     return;
   every(plan.mass_crash_every, [this] { crash_many(); });

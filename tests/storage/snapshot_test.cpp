@@ -50,9 +50,9 @@ public:
     std::map<std::pair<entity_ref, std::uint32_t>, std::optional<std::string>> changes;
     for (int i = 0; i < 400; ++i) {
       const auto& of = entities_[below(dice_, entities_.size())];
-      auto number = static_cast<std::uint32_t>(of.kind == entity_kind::session ? 0 : below(dice_, 40));
+      auto piece = static_cast<std::uint32_t>(of.kind == entity_kind::session ? 0 : below(dice_, 40));
       auto size = below(dice_, 100) == 0 ? 400'000 : below(dice_, 9'000);
-      changes[{of, number}] = chance(dice_, 15) ? std::nullopt : std::make_optional(some_bytes(dice_, size));
+      changes[{of, piece}] = chance(dice_, 15) ? std::nullopt : std::make_optional(some_bytes(dice_, size));
     }
     std::vector<piece_write> pieces;
     for (auto& [at, bytes] : changes)
