@@ -144,6 +144,8 @@ class Walk(unittest.TestCase):
         self.ask("POST", actions + "activate", 204, {"node": name}, key)
         self.ask("POST", actions + "remove", 409, {"node": name}, key)
         self.ask("POST", actions + "remove", 404, {"node": "nobody"}, key)
+        self.ask("POST", "/admin/v1/backups", 201, {}, key)
+        self.ask("GET", "/admin/v1/backups", 200, token=key)
         self.ask("POST", actions + "replication", 204, {"factor": 1}, key)
         self.ask("POST", actions + "replication", 409, {"factor": 3}, key)
         self.ask("POST", actions + "activate-feature", 409, {"level": 4_000_000_000}, key)

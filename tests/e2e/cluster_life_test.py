@@ -2,11 +2,11 @@
 told so."""
 import shutil
 import subprocess
-import threading
+
 import time
 
-from cluster import PARTITIONS, Cluster, ClusterCase
-from cluster_load_test import SEATS, Guest, Load
+from cluster import PARTITIONS, ClusterCase
+from cluster_load_test import Load
 from harness import Customer, definition, main, wait_for
 from history_checks import HistoryChecks
 from programs import PROGRAMS, REPOSITORY

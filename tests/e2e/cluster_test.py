@@ -1,12 +1,11 @@
 """Three nodes, each of which answers everything, whichever of them leads, dies, freezes or comes back."""
-import http.client
 import json
 import secrets
 import socket
 import time
 
 from cluster import ClusterCase
-from harness import APPROVED, Customer, definition, main, wait_for
+from harness import Customer, definition, main, wait_for
 from web import parse_answer
 
 

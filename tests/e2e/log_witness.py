@@ -3,8 +3,7 @@ replayed by a model that shares nothing with the machines."""
 import base64
 import json
 import threading
-
-PARTS = {True: "area", False: "seats"}
+import time
 
 
 def id_text(encoded):
@@ -33,8 +32,10 @@ class Recorder(threading.Thread):
                     continue
 
     def finish(self):
+        """What was applied just now shows a moment later."""
         self.over.set()
         self.join(30)
+        time.sleep(2)
         for node in self.cluster.nodes:
             self.copy(node)
 
@@ -285,7 +286,8 @@ class Witness:
             if o["answer"]["reservationId"] != paid.get(o["key"]):
                 found.append((paid.get(o["key"]), o))
         for o in history.of("settle"):
-            state, said = m.reservations[o["path"].split("/")[4].split("?")[0]]["state"], o["answer"]["state"]
+            known, said = m.reservations.get(o["answer"]["reservationId"]), o["answer"]["state"]
+            state = known["state"] if known else "unknown"
             if said == "FAILED" and state != "FAILED" or said == "CONFIRMED" and state not in ("CONFIRMED", "REFUND_PENDING", "REFUNDED"):
                 found.append((state, o))
         return found

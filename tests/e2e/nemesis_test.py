@@ -1,16 +1,14 @@
 """Everything at once: customers on three nodes, and a nemesis with a seed that kills, freezes, parts, starves and wipes them.
 Afterwards the customers' history, the logs of all replicas, every node and the provider's ledger tell one story.
 
-    python3 tests/e2e/nemesis_test.py --minutes 30 --seed 8 [--tls]
+    python3 tests/e2e/nemesis_test.py --minutes 30 --seed 8 [--plain] [--relays]
 
 A fault this machine does not allow is reported as skipped. A run in which too little succeeded, or nobody noticed anything,
 proves nothing and fails as INVALID."""
 import argparse
 import collections
-import pathlib
 import random
 import sys
-import tempfile
 import threading
 import time
 
@@ -24,7 +22,7 @@ from log_witness import Recorder, Witness
 from programs import Provider
 from shopper import History, Shopper, Walker
 
-OPTIONS = argparse.Namespace(minutes=2.0, seed=1, tls=True)
+OPTIONS = argparse.Namespace(minutes=1.5, seed=1, tls=True, relays=False)
 ROWS, PER_ROW, PLACES = 40, 50, 5000
 SEATS = [f"A-{row}-{n}" for row in range(1, ROWS + 1) for n in range(1, PER_ROW + 1)]
 SHOPPERS, WALKERS = 6, 1
@@ -59,7 +57,7 @@ class Nemesis(HistoryChecks, ClusterCase):
     @classmethod
     def setUpClass(cls):
         super(ClusterCase, cls).setUpClass()
-        cls.wires, cls.no_namespaces = nemesis_wires.best(3)
+        cls.wires, cls.no_namespaces = (nemesis_wires.Relays(3), "not wanted") if OPTIONS.relays else nemesis_wires.best(3)
         cls.addClassCleanup(cls.part)
         cls.wires.open()
         cls.provider = Provider(cls.make_folder("provider"), host=cls.wires.here)
@@ -260,6 +258,7 @@ def read_options():
     p.add_argument("--minutes", type=float, default=OPTIONS.minutes)
     p.add_argument("--seed", type=int, default=OPTIONS.seed)
     p.add_argument("--plain", dest="tls", action="store_false", help="no certificates between nodes")
+    p.add_argument("--relays", action="store_true", help="no network namespaces, even where they are to be had; implies --plain")
     _, rest = p.parse_known_args(namespace=OPTIONS)
     sys.argv[1:] = rest
 

@@ -153,6 +153,7 @@ class Relays:
                 s.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass
+        one.close()  # the other way closes the other end
 
     def pass_on(self, way, to, data):
         with self.lock:

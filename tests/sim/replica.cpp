@@ -324,10 +324,25 @@ void replica::tell_world(partition::outputs& out) {
     node_.send_note(n.to, std::move(n.what));
 }
 
+/// One event in the agenda at a time, unless a timer is set to ring earlier: most are moved before they ring.
 void replica::set_timer(host_time at) {
-  node_.clock().after(node_.until(at), [this, timer = ++timer_] {
-    if (timer == timer_)
-      handle(partition::tick{});
+  rings_at_ = run_.time.now() + node_.until(at);
+  if (*rings_at_ < armed_for_)
+    arm();
+}
+
+void replica::arm() {
+  armed_for_ = *rings_at_;
+  node_.clock().after(armed_for_ - run_.time.now(), [this, timer = ++timer_] {
+    if (timer != timer_)
+      return; // another one rang earlier
+    armed_for_ = never;
+    if (!rings_at_)
+      return;
+    if (*rings_at_ > run_.time.now())
+      return arm();
+    rings_at_.reset();
+    handle(partition::tick{});
   });
 }
 

@@ -10,8 +10,10 @@
 #include "storage/log_store.hpp"
 
 #include <deque>
+#include <limits>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 
 namespace sluice::simulation {
@@ -57,6 +59,7 @@ private:
   void tell_entities(partition::outputs& out);
   void tell_world(partition::outputs& out);
   void set_timer(host_time at);
+  void arm();
 
   entity_pointer find(const entity_ref& of, partition::activation activate, std::shared_ptr<const std::string> record);
   template <class What>
@@ -82,7 +85,10 @@ private:
   log_index reached_ = 0;
   digest digest_;
   std::set<entity_ref> touched_; // since the digest was last taken
-  std::uint64_t timer_ = 0;      // only the last one set rings
+  static constexpr micros never = std::numeric_limits<micros>::max();
+  std::optional<micros> rings_at_; // when the core wants to be called
+  micros armed_for_ = never;       // when the event comes that looks at it
+  std::uint64_t timer_ = 0;        // of that event
   micros stood_still_at_ = 0;    // for finding a timer that rings for ever
   std::uint64_t ticks_ = 0;
 };

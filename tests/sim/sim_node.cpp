@@ -258,11 +258,7 @@ void sim_node::charge(const partition::effect_out& effect) {
   auto c = codec::decode_charge(effect.body);
   if (!c)
     return run_.fail("host", "an effect that is no charge");
-  clock_.after(run_.dice.between(0, 100), [this, of = effect.of, charge = *c] {
-    auto* r = find(home_.places().of_event(of.event));
-    if (r != nullptr && r->core().leading())
-      desk_->start(of, charge);
-  });
+  clock_.after(run_.dice.between(0, 100), [this, of = effect.of, charge = *c] { desk_->start(of, charge); });
 }
 
 /// To whoever leads by now, until it is taken: the next leader may not have begun the charge again.

@@ -7,19 +7,16 @@ endif()
 set(packaging "${PROJECT_SOURCE_DIR}/tools/packaging")
 set(made "${PROJECT_BINARY_DIR}/packaging")
 set(documents usr/share/doc/sluice)
-set(SLUICE_PACKAGE_CONTACT "The authors of Sluice <sluice@localhost.localdomain>" CACHE STRING "Maintainer of the package")
 
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME sluice)
-set(CPACK_PACKAGE_CONTACT "${SLUICE_PACKAGE_CONTACT}")
+set(CPACK_PACKAGE_CONTACT "The authors of Sluice <sluice@example.org>")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "booking engine: waiting room, seats and payment")
-set(CPACK_PACKAGE_DESCRIPTION "Holds back a flood of people and lets them through in order: a waiting room in front,\n\
-seats and stock behind it, payment at the end. One daemon, or several as one\n\
-replicated system; no other database or broker is needed.")
+set(CPACK_PACKAGE_DESCRIPTION "Holds back a flood of people and lets them through in order: a waiting\n\
+room in front, seats and stock behind it, payment at the end. One daemon, or\n\
+several as one replicated system; no other database or broker is needed.")
 set(CPACK_PACKAGING_INSTALL_PREFIX "/")
 set(CPACK_STRIP_FILES ON)
-set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS
-    OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE WORLD_READ WORLD_EXECUTE)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION net)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
@@ -32,6 +29,13 @@ file(WRITE "${made}/conffiles" "/etc/sluice/sluiced.toml\n")
 string(TIMESTAMP SLUICE_BUILD_DATE "%a, %d %b %Y %H:%M:%S +0000" UTC)
 configure_file("${packaging}/changelog.in" "${made}/changelog" @ONLY)
 execute_process(COMMAND gzip -9nkf "${made}/changelog" COMMAND_ERROR_IS_FATAL ANY)
+
+# A strict umask must not end in folders the daemon can not enter.
+file(WRITE "${made}/folders.cmake" [[
+file(CHMOD_RECURSE "${CPACK_TEMPORARY_DIRECTORY}/etc" "${CPACK_TEMPORARY_DIRECTORY}/usr" DIRECTORY_PERMISSIONS
+     OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE WORLD_READ WORLD_EXECUTE)
+]])
+set(CPACK_PRE_BUILD_SCRIPTS "${made}/folders.cmake")
 
 install(TARGETS sluiced sluicectl RUNTIME DESTINATION usr/bin)
 install(FILES "${packaging}/sluiced.service" DESTINATION usr/lib/systemd/system)
