@@ -13,6 +13,7 @@
 
 #include <pthread.h>
 #include <sys/resource.h>
+#include <sys/statvfs.h>
 
 namespace sluice::node {
 
@@ -121,6 +122,10 @@ std::uint16_t node::port() const {
 
 void node::open_store() {
   folder_.emplace(config_.data);
+  struct statvfs disk {};
+  constexpr std::uint64_t least = 4 * 1024 * 1024; // RocksDB does not take a full disk for an answer while it opens
+  if (::statvfs(config_.data.c_str(), &disk) == 0 && disk.f_bavail * disk.f_frsize < least)
+    throw start_failure{"less than 4 MiB are free on the disk of " + config_.data.string() + "; free some and start again"};
   storage::rocks_settings s;
   s.folder = config_.data;
   store_ = std::make_unique<storage::rocks_store>(s);

@@ -209,6 +209,26 @@ TEST_CASE("links: a lost process is noticed at once, and its successor is found 
   CHECK(b->until([&] { return b->heard.size() == 1; }));
 }
 
+TEST_CASE("links: a line that takes another's place is a loss as well", "[cluster][links]") {
+  end_point a{1};
+  end_point b{2};
+  introduce(a, b);
+  REQUIRE(b.until([&] { return b.opens == 1; }));
+  REQUIRE(a.until([&] { return a.opens == 1; }));
+  // The same node dials again before the end of its old line was noticed: what was on its way on that one never comes.
+  stranger again{b.lines->port()};
+  proto::Hello hello;
+  hello.set_protocol(1);
+  hello.set_cluster("the-cluster");
+  hello.set_epoch(1);
+  hello.set_node(1);
+  hello.set_name("n1");
+  hello.set_disk(a.disk);
+  hello.set_to(2);
+  again.send_frame(hello.SerializeAsString());
+  CHECK(b.until([&] { return b.losses > 0; }));
+}
+
 TEST_CASE("links: an end that takes nothing costs bounded memory, and is given up", "[cluster][links]") {
   // A listener that lets us in and then never reads: as a stopped process.
   asio::io_context context;

@@ -2,7 +2,6 @@
 told so."""
 import shutil
 import subprocess
-
 import time
 
 from cluster import PARTITIONS, ClusterCase

@@ -5,7 +5,7 @@ import threading
 import time
 
 from cluster import ClusterCase
-from harness import definition, main, wait_for
+from harness import definition, main
 from history_checks import HistoryChecks
 from shopper import History, Shopper, Walker
 
