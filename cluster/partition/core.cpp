@@ -163,7 +163,8 @@ void core::consult(const reading& now, raft::input in, outputs& out) {
   }
   for (auto& s : r.sends) {
     // A fetched checkpoint has another number here than where it came from.
-    if (auto* offer = std::get_if<raft::snapshot_offer>(&s.body); offer && offer->snapshot.index == checkpoint_index_)
+    if (auto* offer = std::get_if<raft::snapshot_offer>(&s.body);
+        offer && offer->snapshot.index == checkpoint_index_ && !is_planted(planted::offers_foreign_number))
       offer->snapshot.manifest = manifest_of(checkpoint_);
     out.sends.push_back(std::move(s));
   }
@@ -242,7 +243,8 @@ void core::propose_pulses(const reading& now) {
 
 void core::propose_waiting(const reading& now, outputs& out) {
   // One append in flight; and if execution falls behind, commands gather here, where they are counted.
-  while (leading_ && !waiting_.empty() && proposed_ <= committed_to_ && committed_.size() < 2) {
+  while (leading_ && !waiting_.empty() && proposed_ <= committed_to_ && committed_.size() < 2 &&
+         propose_from_ <= now.host) {
     std::vector<proposal> batch;
     std::size_t bytes = 0;
     while (!waiting_.empty() && batch.size() < config_.entry_commands_max && bytes < config_.entry_bytes_max) {
@@ -264,8 +266,21 @@ void core::propose_waiting(const reading& now, outputs& out) {
       if (result.why == raft::refusal::none)
         proposed_ = result.index;
       else
-        for (const auto& p : batch)
-          refuse(p, result.why == raft::refusal::overloaded ? errc::overloaded : errc::not_leader, out);
+        put_back(now, std::move(batch), result.why == raft::refusal::overloaded ? errc::overloaded : errc::not_leader, out);
+    }
+  }
+}
+
+/// Refused by consensus, perhaps only while leadership is being handed over. Who asked hears of it; what is ours (pulses,
+/// which would not come again; notes) waits, in case we go on.
+void core::put_back(const reading& now, std::vector<proposal> batch, errc why, outputs& out) {
+  propose_from_ = now.host + milliseconds{20};
+  for (auto p = batch.rbegin(); p != batch.rend(); ++p) {
+    if (p->from.node || is_planted(planted::drops_refused_pulses)) {
+      refuse(*p, why, out);
+    } else if (leading_) {
+      waiting_bytes_ += p->bytes();
+      waiting_.push_front(std::move(*p));
     }
   }
 }
@@ -295,6 +310,8 @@ void core::set_timer(const reading& now, outputs& out) {
       consider(led_since_ + (*deadline - led_from_));
     if (outbox_.size() > 0)
       consider(notes_sent_ + config_.resend);
+    if (!waiting_.empty() && propose_from_ > now.host)
+      consider(propose_from_);
   }
   if (entities_.active() > 0 && !step_.running())
     consider(passivated_ + std::chrono::seconds{1});

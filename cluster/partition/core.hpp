@@ -111,6 +111,7 @@ private:
   void begin_leading(const reading& now, outputs& out);
   void propose_pulses(const reading& now);
   void propose_waiting(const reading& now, outputs& out);
+  void put_back(const reading& now, std::vector<proposal> batch, errc why, outputs& out);
   void refuse(const proposal& p, errc why, outputs& out);
   void refuse_waiting(errc why, outputs& out);
   log_time log_time_at(host_time now) const;
@@ -177,6 +178,7 @@ private:
   host_time led_since_{};
   log_time led_from_{};
   log_index proposed_ = 0;    // last index proposed by this leader
+  host_time propose_from_{};  // not before: consensus has just refused
   log_index committed_to_ = 0;
   wall_time last_wall_{};     // stamped last
   std::deque<proposal> waiting_;

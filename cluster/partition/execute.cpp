@@ -219,7 +219,7 @@ void core::send_notes(const reading& now, outputs& out) {
   for (const auto& [to, lane] : outbox_.lanes()) {
     std::size_t count = 0;
     for (const auto& item : lane.items) {
-      if (++count > config_.resend_max)
+      if (++count > config_.resend_max && !is_planted(planted::resends_everything))
         break; // they are accepted in sequence only
       proposal p;
       p.to = item.to;
