@@ -209,6 +209,11 @@ void peer_desk::opened(node_id to) {
   }
 }
 
+/// Answers it gave while it had no line to us went nowhere: what is still waited for is asked for again.
+void peer_desk::renewed(node_id from) {
+  routes_.line_changed(from);
+}
+
 void peer_desk::lost(node_id node) {
   routes_.line_changed(node);
   for (std::uint32_t p = 0; p < routes_.places().partitions(); ++p)

@@ -65,6 +65,7 @@ public:
 
   void received(node_id from, std::uint64_t incarnation, const std::string& envelope) override;
   void opened(node_id to) override;
+  void renewed(node_id from) override;
   void lost(node_id node) override;
   void asked_to_join(const std::string& name, const std::string& request, on_joined done) override;
 

@@ -232,10 +232,9 @@ std::string links::refuse(const proto::Hello& hello, const std::string& certifie
 void links::heard_from(node_id node, const std::shared_ptr<incoming>& line) {
   greeting_.erase(line);
   auto before = std::exchange(in_[node], line);
-  if (!before)
-    return;
-  before->close(); // it dialled again
-  hears_.lost(node); // whatever was on its way on the old line did not come
+  if (before)
+    before->close(); // it dialled again
+  hears_.renewed(node);
 }
 
 void links::gone(node_id node, const incoming* line) {

@@ -51,6 +51,8 @@ public:
   virtual void received(node_id from, std::uint64_t incarnation, const std::string& envelope) = 0;
   /// Our line to it is open. Whatever was lost before has to be said again.
   virtual void opened(node_id to) = 0;
+  /// Its line to us is new. Whatever it said between its last one and this may be lost.
+  virtual void renewed(node_id from) = 0;
   /// Its process ended, or nothing comes through. Told once per loss of either line.
   virtual void lost(node_id node) = 0;
   /// A node asks to be let into the cluster. `name` is what its certificate says, empty without TLS. Answer from any thread:

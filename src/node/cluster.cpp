@@ -44,6 +44,8 @@ public:
 
   void opened(node_id to) override { desk->opened(to); }
 
+  void renewed(node_id from) override { desk->renewed(from); }
+
   void lost(node_id node) override { desk->lost(node); }
 
   void asked_to_join(const std::string& name, const std::string& request, on_joined done) override {

@@ -262,6 +262,8 @@ class Visitor(Shopper):
 
 
 class FrontCase(Case):
+    ACTIVE_MAX = 1000
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -273,13 +275,15 @@ class FrontCase(Case):
         cls.programs.append(cls.front)
         cls.node = cls.sample[1]
         cls.node.put_event(definition("show", rows=40, seats=50, area=5000, price=1000, keepActiveAfterBooking=True,
-                                      admission={"maxActiveUsers": 20}))
+                                      admission={"maxActiveUsers": cls.ACTIVE_MAX}))
         for node in cls.sample.nodes:
             wait_for(lambda: node.client().get("/api/v1/events/show").status == 200, 10, f"{node.title} knows of it")
 
 
 class Nobody(HistoryChecks, FrontCase):
     """Customers buy through nginx while each node is killed, and each restarted."""
+
+    ACTIVE_MAX = 20
 
     @classmethod
     def setUpClass(cls):
@@ -307,8 +311,8 @@ class Nobody(HistoryChecks, FrontCase):
         self.assertGreater(len(self.history.operations), 200)
 
     def test_nobody_waited_long(self):
-        slow = [(o["told"] - o["asked"], o["name"]) for o in self.history.operations if o["name"] != "settle"]
-        self.assertLess(max(slow), (5,), self.phases)
+        slow = [(o["told"] - o["asked"], o["name"], o["asked"]) for o in self.history.operations if o["name"] != "settle"]
+        self.assertLess(max(slow), (8,), (sorted(slow)[-5:], self.phases))  # nobody waited for a timeout of nginx
 
 
 class Through(FrontCase):
@@ -354,26 +358,34 @@ class Through(FrontCase):
         path = "/api/v1/events/show/seats/stream"
         streams = [self.front.stream(path) for _ in range(6)]
         last = [s.next()["id"] for s in streams]
-        victim = self.sample[3]
+        victim = max(self.sample.nodes, key=self.streams_of)
+        held = self.streams_of(victim)
+        self.assertIn(held, range(1, 6), "every node has its share")
         victim.kill()
         try:
-            c = Customer(self.front, "show").enter()
-            c.hold("A-39-1")
-            moved = 0
+            Customer(self.front, "show").enter().hold("A-39-1")
+            ended = 0
             for stream, id in zip(streams, last):
-                try:
-                    event = stream.next()
-                except (OSError, http.client.HTTPException):
-                    event = None
+                event = self.next_of(stream)
                 stream.close()
                 if event is None:
-                    moved += 1
-                    stream = self.front.stream(path, Last_Event_ID=id)
-                    stream.until(lambda e: {"id": "A-39-1", "status": "HELD"} in e["data"]["seats"])
-                    stream.close()
-            self.assertIn(moved, range(1, 6), "the node had its share of the streams, and no more")
+                    ended += 1
+                    event = self.next_of(self.front.stream(path, Last_Event_ID=id))
+                self.assertIn({"id": "A-39-1", "status": "HELD"}, event["data"]["seats"])
+            self.assertEqual(ended, held)
         finally:
             victim.start()
+
+    def streams_of(self, node):
+        told = re.search(r"^sluice_http_streams (\S+)$", node.client().get("/metrics").body.decode(), re.M)
+        return int(float(told[1]))
+
+    def next_of(self, stream):
+        """None where it ended, in order or not."""
+        try:
+            return stream.next()
+        except (OSError, http.client.HTTPException):
+            return None
 
     def test_a_frozen_node_is_only_slow(self):
         victim = self.sample[3]
@@ -394,6 +406,7 @@ class Through(FrontCase):
         finally:
             victim.resume()
             wait_for(victim.is_ready, 20, "it is back")
+            time.sleep(OUT_SECONDS)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import tempfile
 import time
 import unittest
 
-from harness import PROGRAMS, SKIPPED, Case, Customer, Node, definition, main, wait_for
+from harness import PROGRAMS, SKIPPED, Case, Customer, Node, definition, free_port, main, wait_for
 from machine import Machine, programs_missing
 
 BUILD = PROGRAMS.parent
@@ -196,6 +196,16 @@ class InstalledCase(PackageCase):
         cls.provider.start()
         cls.node = cls.NODE(cls.make_folder("node"), [], cls.machine.path("/var/lib/sluice"), cls.provider)
         cls.node.configure(cls.machine.path("/" + CONFIG))
+        cls.make_member()
+
+    @classmethod
+    def make_member(cls):
+        """A node that speaks TLS to others, with keys that only its group may read."""
+        cls.machine.run("sluicectl", "cluster", "certs", "--out", "/etc/sluice/tls", "node-1")
+        cls.machine.run("sh", "-c", "chown root:sluice /etc/sluice/tls/* && chmod 0640 /etc/sluice/tls/*")
+        file = cls.machine.path("/" + CONFIG)
+        text = re.sub(r"^#(cluster-\w+|peer-listen) ", r"\1 ", file.read_text(), flags=re.M)
+        file.write_text(text.replace("10.0.0.11:7080", f"127.0.0.1:{free_port()}"))
 
     @classmethod
     def install(cls):
@@ -257,7 +267,8 @@ class Installed(InstalledCase):
         told = self.machine.run("dpkg", "-P", "sluice")
         self.assertIn("is kept", told.stderr)
         self.assertFalse(self.machine.path("/" + CONFIG).exists())
-        self.assertTrue(self.machine.path("/var/lib/sluice/admin.key").exists())
+        for kept in ("/var/lib/sluice/admin.key", "/etc/sluice/tls/node-1.key"):
+            self.assertTrue(self.machine.path(kept).exists(), kept)
 
 
 class ServiceNode(PackagedNode):
