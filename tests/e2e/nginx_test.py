@@ -323,6 +323,7 @@ class Through(FrontCase):
         return [count(n) for n in self.sample.nodes]
 
     def test_requests_spread(self):
+        time.sleep(OUT_SECONDS)  # a node another test has killed is asked again
         before = self.answers()
         for n in range(90):
             Customer(self.front, "show", f"spread-{n}").join()
@@ -356,6 +357,7 @@ class Through(FrontCase):
 
     def test_a_stream_goes_on_at_another_node(self):
         path = "/api/v1/events/show/seats/stream"
+        time.sleep(OUT_SECONDS)
         streams = [self.front.stream(path) for _ in range(6)]
         last = [s.next()["id"] for s in streams]
         victim = max(self.sample.nodes, key=self.streams_of)
@@ -406,7 +408,6 @@ class Through(FrontCase):
         finally:
             victim.resume()
             wait_for(victim.is_ready, 20, "it is back")
-            time.sleep(OUT_SECONDS)
 
 
 if __name__ == "__main__":
