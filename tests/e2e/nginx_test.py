@@ -3,17 +3,14 @@ when a node dies."""
 import http.client
 import http.server
 import json
-import pathlib
 import re
 import secrets
 import shutil
-import socketserver
 import ssl
 import subprocess
 import sys
 import threading
 import time
-import unittest
 
 from cluster_load_test import Load
 from harness import SKIPPED, Case, Customer, Node, definition, free_port, main, wait_for
@@ -23,7 +20,8 @@ from samples import SAMPLES, Sample
 from shopper import History, Shopper
 
 NGINX = shutil.which("nginx", path="/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin")
-OUT_SECONDS = 2.2  # a node that failed is asked again after 2
+OUT_SECONDS = 3.2       # a node that failed is asked again after 2, as nginx counts: in whole seconds, none of them begun
+BETWEEN_FAILURES = 1.6  # then no more than two of three are out at a time
 
 
 class Front(Node):
@@ -172,7 +170,7 @@ class Rules(Case):
                 self.assertEqual(answer.status, 200, answer)
                 self.assertEqual(len({s[0] for s in seen}), 2, "another node is asked")
                 self.assertEqual({(s[1], s[2], s[3]["Idempotency-Key"]) for s in seen}, {(method, path, key)})
-            time.sleep(OUT_SECONDS)
+            time.sleep(BETWEEN_FAILURES)
 
     def test_what_may_not_is_not(self):
         for method, path, key in self.ONCE:
@@ -180,7 +178,7 @@ class Rules(Case):
                 answer, seen = self.ask(method, path, key, "cut,200")
                 self.assertEqual(len(seen), 1)
                 self.assert_nobody_answered(answer)
-            time.sleep(OUT_SECONDS)
+            time.sleep(BETWEEN_FAILURES)
 
     def test_a_node_that_is_starting_is_passed_over(self):
         for method, path, key in self.MAY_REPEAT:
@@ -194,10 +192,11 @@ class Rules(Case):
                 self.assertEqual(answer.json["code"], "FROM_NODE")
 
     def test_a_503_takes_no_node_out(self):
+        time.sleep(OUT_SECONDS)
         for _ in range(12):
             answer, seen = self.ask("GET", self.EVENT + "/status", plan="503")
             self.assertEqual((answer.status, answer.headers["Retry-After"]), (503, "7"), answer)
-            self.assertLessEqual(len(seen), 3)
+            self.assertLessEqual(len(seen), 4)
         asked = [self.ask("GET", self.EVENT + "/status")[1] for _ in range(12)]
         self.assertEqual({len(seen) for seen in asked}, {1})
         self.assertEqual(len({seen[0][0] for seen in asked}), 3, "all are still asked")
@@ -216,7 +215,7 @@ class Rules(Case):
             thread.join()
         self.assertEqual({name: (answer.status, len(seen)) for name, (answer, seen) in told.items()},
                          {"plain": (200, 2), "poll": (200, 1), "stream": (200, 1), "wait": (200, 1)})
-        time.sleep(OUT_SECONDS)
+        time.sleep(BETWEEN_FAILURES)
 
     def test_what_the_nodes_learn_of_the_client(self):
         id = secrets.token_hex(4)
@@ -331,11 +330,12 @@ class Through(FrontCase):
         self.assertTrue(all(s >= 20 for s in spread), spread)
 
     def test_ready_while_anybody_is(self):
-        self.assertEqual(self.front.client().get("/readyz").status, 200)
+        """Not while a partition has no leader, since then no node says that it is ready."""
+        nine_times = lambda: all(self.front.is_ready() for _ in range(9))
+        wait_for(nine_times, 20, "the cluster is ready")
         self.sample[2].kill()
         try:
-            for _ in range(9):
-                self.assertEqual(self.front.client().get("/readyz").status, 200)
+            wait_for(nine_times, 20, "it is, without a node", 0.1)
         finally:
             self.sample[2].start()
 

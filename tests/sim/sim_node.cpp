@@ -241,11 +241,21 @@ void sim_node::send_note(partition_id to, partition::proposal note) {
     }
     clock_.after(takes, [this, to, note] {
       auto* own = find(to);
-      auto leader = own != nullptr && own->core().leading() ? id_ : bridge_->leader_of(to);
+      auto leader = own != nullptr ? own->core().status().consensus.leader : node_id{};
+      if (!leader)
+        leader = bridge_->leader_of(to);
       if (!leader) {
         auto all = home_.candidates(to);
         leader = run_.dice.one_of(all);
       }
+      if (run_.telling() && note.note)
+        run_.say("node " + std::to_string(id_.value) + " note " + std::to_string(note.note->sequence) + " of partition " +
+                 std::to_string(note.note->partition.value) + " to partition " + std::to_string(to.value) + " at node " +
+                 std::to_string(leader.value));
+      if (run_.telling() && note.ack)
+        run_.say("node " + std::to_string(id_.value) + " has notes of partition " + std::to_string(to.value) + " to partition " +
+                 std::to_string(note.ack->partition.value) + " up to " + std::to_string(note.ack->sequence) + ", tells node " +
+                 std::to_string(leader.value));
       if (leader == id_)
         propose(to, {note});
       else

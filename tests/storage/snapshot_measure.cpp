@@ -114,7 +114,9 @@ public:
     stopping_ = true;
     thread_.join();
     std::sort(took_.begin(), took_.end());
-    auto at = [&](double share) { return took_[static_cast<std::size_t>(share * static_cast<double>(took_.size() - 1))]; };
+    auto at = [&](double share) {
+      return took_[static_cast<std::size_t>(share * static_cast<double>(took_.size() - 1))];
+    };
     return std::to_string(took_.size()) + " syncs, ms p50 " + std::to_string(at(0.5)) + ", p99 " +
            std::to_string(at(0.99)) + ", max " + std::to_string(at(1));
   }
@@ -163,7 +165,8 @@ TEST_CASE("measure: a checkpoint of 1 GiB moves from one store to another", "[.]
     source_store->put_pieces(here, 1, batch);
     batch.clear();
     for (log_index f = 0; f < 40; ++f, bytes += 400)
-      source_store->append_feed(here, 1 + number * 40 + f, sessions[0] + std::string(400 - sessions[0].size() % 400, 'f'));
+      source_store->append_feed(here, 1 + number * 40 + f,
+                                sessions[0] + std::string(400 - sessions[0].size() % 400, 'f'));
   }
   source_store->flush();
   source_store->write({commit(here, 1, number * 40)});

@@ -127,8 +127,8 @@ inline std::vector<std::string> texts(const recovered& r) {
   return all;
 }
 
-/// Runs `act` in a child process; what it printed to standard error, and whether it was aborted. RocksDB's background threads
-/// do not follow into a child: it must not flush.
+/// Runs `act` in a child process; what it printed to standard error, and whether it was aborted. RocksDB's background
+/// threads do not follow into a child: it must not flush.
 inline std::pair<std::string, bool> in_child(const std::function<void()>& act) {
   temp_folder scratch; // an aborted child does not clean up behind itself
   int pipe_ends[2];
