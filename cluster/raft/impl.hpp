@@ -287,7 +287,6 @@ private:
 
   // ---- after a lost log
   bool rejoining_ = false;
-  bool seen_demoted_ = false;
   std::optional<log_index> rejoin_floor_;
   host_time rejoin_ask_at_{};
 };

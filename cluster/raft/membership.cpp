@@ -142,7 +142,7 @@ std::optional<membership> core::impl::remove_learner(const membership& now) cons
 bool core::impl::caught_up(node_id n) const {
   auto* p = find_peer(n);
   return p && p->match >= configs_.latest_index() && p->state == flow::replicate &&
-         p->standing >= standing::readmitted && now_ - p->heard <= timeout_max_ &&
+         p->standing == standing::full && now_ - p->heard <= timeout_max_ &&
          p->match + settings_.promote_lag_max >= log_.last_index();
 }
 

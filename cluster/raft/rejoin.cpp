@@ -1,10 +1,15 @@
 // A replica whose log was lost or shortened has forgotten what it acknowledged, perhaps also whom it voted for. It
-// neither votes nor counts in any quorum until the others have gone on without it: it has to see a configuration
-// without its vote committed, and then one with it, both made after its restart. From the first on no majority leans on
-// what it forgot; with the second it has the whole log again, and its word is as good as anybody's.
+// neither votes nor counts in any quorum until the others have gone on without it: it has to hold, durable and
+// committed, a configuration without its vote, at or beyond the last index the leader had after its restart (its refilled
+// log has old configurations too, and they prove nothing). From then on its word is as good as that of any learner:
 //
-// What is "after its restart"? Its own log will be refilled with old entries, among them old configurations. So it asks
-// the leader for its last index, confirmed like a read by a majority of now: only what lies beyond counts.
+// - What it acknowledged: that configuration C was committed by majorities in which it did not count. Each of them meets,
+//   in somebody else, every majority that did lean on it (two majorities of neighbouring configurations have more
+//   members together than there are others). So whatever was committed with its forgotten word is in C's log.
+// - Whom it voted for: a candidate with its forgotten vote either has C, in which the vote is worth nothing, or needs
+//   somebody who acknowledged C, and whoever did so denies the shorter log.
+//
+// It must not have to wait for its promotion as well: with one more voter dead, nobody could commit that.
 #include "cluster/raft/impl.hpp"
 
 namespace sluice::raft {
@@ -23,19 +28,14 @@ void core::impl::rejoin() {
   auto known = std::min(commit_, writes_.durable_index());
   if (installing_ || known < *rejoin_floor_)
     return;
-  auto votes = configs_.at(known).voters.contains(settings_.self);
-  if (!votes)
-    seen_demoted_ = true;
-  else if (seen_demoted_) {
-    rejoining_ = false;
-    persist_state();
-  }
+  if (configs_.at(known).voters.contains(settings_.self))
+    return;
+  rejoining_ = false;
+  persist_state();
 }
 
 raft::standing core::impl::own_standing() const {
-  if (!rejoining_ || bug(planted_bug::wiped_node_counts))
-    return standing::full;
-  return seen_demoted_ ? standing::readmitted : standing::rejoining;
+  return !rejoining_ || bug(planted_bug::wiped_node_counts) ? standing::full : standing::rejoining;
 }
 
 } // namespace sluice::raft

@@ -87,10 +87,9 @@ struct append_request {
 
 /// What a follower's word is worth to its leader. Within one life of a process it only rises.
 enum class standing : std::uint8_t {
-  unknown = 0,    // counts in no quorum
-  rejoining = 1,  // its log was lost: counts in none either
-  readmitted = 2, // still counts in none, but has all it needs to be promoted again
-  full = 3,
+  unknown = 0,   // counts in no quorum
+  rejoining = 1, // its log was lost: counts in none either
+  full = 2,
 };
 
 struct append_reply {

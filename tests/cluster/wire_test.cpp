@@ -38,7 +38,7 @@ std::vector<message> all_kinds() {
   return {vote_request{5, 10, 4, true, true},
           vote_reply{5, true, true},
           full_request(),
-          append_reply{7, true, 45, 41, 3, 2, 1, 99, standing::readmitted},
+          append_reply{7, true, 45, 41, 3, 2, 1, 99, standing::rejoining},
           snapshot_offer{7, {100, 6, three(), bytes("12")}, 3},
           snapshot_reply{7, 100, true, 3, true},
           timeout_now{9},
@@ -74,10 +74,10 @@ TEST_CASE("wire: answers, votes, offers and reads keep every field", "[cluster][
   CHECK((vote.term == 5 && vote.last_index == 10 && vote.last_term == 4 && vote.pre_vote && vote.transfer));
   auto voted = through(vote_reply{5, true, true});
   CHECK((voted.term == 5 && voted.granted && voted.pre_vote));
-  auto reply = through(append_reply{7, true, 45, 41, 3, 2, 1, 99, standing::readmitted});
+  auto reply = through(append_reply{7, true, 45, 41, 3, 2, 1, 99, standing::rejoining});
   CHECK((reply.term == 7 && reply.success && reply.match == 45 && reply.accepted_prev == 41));
   CHECK((reply.rejected_prev == 3 && reply.conflict_term == 2 && reply.conflict_first == 1 && reply.round == 99));
-  CHECK(reply.standing == standing::readmitted);
+  CHECK(reply.standing == standing::rejoining);
   auto offer = through(snapshot_offer{7, {100, 6, three(), bytes("12")}, 3});
   CHECK((offer.term == 7 && offer.round == 3 && offer.snapshot.index == 100 && offer.snapshot.term == 6));
   CHECK(offer.snapshot.members == three());
