@@ -17,7 +17,7 @@ namespace {
 #ifdef __SANITIZE_ADDRESS__
 constexpr std::uint64_t seeds = 100;
 #else
-constexpr std::uint64_t seeds = 800;
+constexpr std::uint64_t seeds = 1'000;
 #endif
 
 run_report play(std::uint64_t seed) {
@@ -28,7 +28,7 @@ run_report play(std::uint64_t seed) {
 
 } // namespace
 
-TEST_CASE("sim: eight hundred storms over one, three and five nodes, and everything holds", "[sim]") {
+TEST_CASE("sim: a thousand storms over one, three and five nodes, and everything holds", "[sim]") {
   tally all;
   std::uint64_t thin = 0;
   for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
