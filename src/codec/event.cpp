@@ -36,6 +36,7 @@ proto::EventHead head_of(const domain::event& machine) {
   p.set_opened_by_hand(head.opened_by_hand);
   p.set_closed_by_hand(head.closed_by_hand);
   p.set_paused(head.paused);
+  p.set_draining(head.draining);
   p.set_window_told_open(head.window_told_open);
   p.set_text(head.text);
   for (const auto& [block, counts] : head.stock) {
@@ -73,6 +74,7 @@ domain::event_head decode_head(const proto::EventHead& p) {
   head.opened_by_hand = p.opened_by_hand();
   head.closed_by_hand = p.closed_by_hand();
   head.paused = p.paused();
+  head.draining = p.draining();
   head.window_told_open = p.window_told_open();
   head.text = p.text();
   for (const auto& s : p.stock())

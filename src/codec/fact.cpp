@@ -56,6 +56,13 @@ std::string encode(const domain::fact& f) {
                    p.set_amount(m.amount);
                    p.set_reason(m.reason);
                  },
+                 [&](const domain::cluster_changed& m) {
+                   auto& p = *out.mutable_cluster_changed();
+                   p.set_what(m.what);
+                   p.set_subject(m.subject);
+                   p.set_detail(m.detail);
+                   p.set_by(m.by);
+                 },
              },
              f);
   return out.SerializeAsString();
@@ -101,6 +108,9 @@ std::optional<domain::fact> decode_fact(std::string_view bytes) {
       return std::nullopt;
     return m;
   }
+  case proto::Fact::kClusterChanged:
+    return domain::cluster_changed{in.cluster_changed().what(), in.cluster_changed().subject(),
+                                   in.cluster_changed().detail(), in.cluster_changed().by()};
   case proto::Fact::BODY_NOT_SET:
     break;
   }

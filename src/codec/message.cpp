@@ -5,6 +5,7 @@
 #include "codec/json_of.hpp"
 #include "codec/message_cluster.hpp"
 #include "core/overloaded.hpp"
+#include "domain/feature_level.hpp"
 #include "sluice/message.pb.h"
 
 namespace sluice::codec {
@@ -179,12 +180,14 @@ void put(const domain::add_key& m, proto::Message& out) {
   p.set_hash(m.hash);
   p.set_role(static_cast<std::uint32_t>(m.role));
   p.set_request_id(m.request_id);
+  p.set_by(m.by);
 }
 
 void put(const domain::remove_key& m, proto::Message& out) {
   auto& p = *out.mutable_remove_key();
   p.set_name(m.name);
   p.set_request_id(m.request_id);
+  p.set_by(m.by);
 }
 
 void put(const domain::sold_count& m, proto::Message& out) {
@@ -201,7 +204,7 @@ void put(const domain::sold_count& m, proto::Message& out) {
 using maybe = std::optional<message>;
 
 maybe take(const proto::ControlEvent& p) {
-  if (!in_range(p.action(), domain::event_action::open, domain::event_action::say))
+  if (!in_range(p.action(), domain::event_action::open, domain::event_action::drain))
     return std::nullopt;
   return domain::control_event{static_cast<domain::event_action>(p.action()), p.text(), p.force(), p.by(),
                                p.request_id()};
@@ -279,7 +282,7 @@ maybe take(const proto::EventSummary& p) {
 maybe take(const proto::AddKey& p) {
   if (!in_range(p.role(), domain::key_role::viewer, domain::key_role::admin))
     return std::nullopt;
-  return domain::add_key{p.name(), p.hash(), static_cast<domain::key_role>(p.role()), p.request_id()};
+  return domain::add_key{p.name(), p.hash(), static_cast<domain::key_role>(p.role()), p.request_id(), p.by()};
 }
 
 maybe take(const proto::SoldCount& p) {
@@ -301,10 +304,9 @@ std::string encode(const message& m) {
   return out.SerializeAsString();
 }
 
-std::optional<message> decode_message(std::string_view bytes) {
-  proto::Message in;
-  if (!in.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
-    return std::nullopt;
+namespace {
+
+maybe body_of(const proto::Message& in) {
   switch (in.body_case()) {
   case proto::Message::kPulse:
     return domain::pulse{};
@@ -355,7 +357,7 @@ std::optional<message> decode_message(std::string_view bytes) {
   case proto::Message::kAddKey:
     return take(in.add_key());
   case proto::Message::kRemoveKey:
-    return domain::remove_key{in.remove_key().name(), in.remove_key().request_id()};
+    return domain::remove_key{in.remove_key().name(), in.remove_key().request_id(), in.remove_key().by()};
   case proto::Message::kSoldCount:
     return take(in.sold_count());
   case proto::Message::kAddJoinToken:
@@ -374,6 +376,17 @@ std::optional<message> decode_message(std::string_view bytes) {
     break;
   }
   return std::nullopt;
+}
+
+} // namespace
+
+std::optional<message> decode_message(std::string_view bytes) {
+  proto::Message in;
+  if (!in.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
+    return std::nullopt;
+  auto body = body_of(in);
+  // What only newer programs know is unknown here, whatever of it can be read.
+  return body && domain::level_of(*body) <= domain::feature_level() ? std::move(body) : std::nullopt;
 }
 
 std::string describe_message(std::string_view bytes) {

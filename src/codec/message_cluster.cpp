@@ -55,6 +55,7 @@ void put(const domain::add_join_token& m, proto::Message& out) {
   p.set_expires_ms(to_ms(m.expires));
   p.set_replaces(m.replaces);
   p.set_by(m.by);
+  p.set_request_id(m.request_id);
 }
 
 void put(const domain::join_cluster& m, proto::Message& out) {
@@ -74,18 +75,21 @@ void put(const domain::change_node& m, proto::Message& out) {
   p.set_name(m.name);
   p.set_state(static_cast<std::uint32_t>(m.state));
   p.set_by(m.by);
+  p.set_request_id(m.request_id);
 }
 
 void put(const domain::set_replication& m, proto::Message& out) {
   auto& p = *out.mutable_set_replication();
   p.set_factor(m.factor);
   p.set_by(m.by);
+  p.set_request_id(m.request_id);
 }
 
 void put(const domain::activate_feature& m, proto::Message& out) {
   auto& p = *out.mutable_activate_feature();
   p.set_level(m.level);
   p.set_by(m.by);
+  p.set_request_id(m.request_id);
 }
 
 maybe take(const proto::FoundCluster& p) {
@@ -97,7 +101,7 @@ maybe take(const proto::FoundCluster& p) {
 }
 
 maybe take(const proto::AddJoinToken& p) {
-  domain::add_join_token m{p.hash(), {}, p.replaces(), p.by()};
+  domain::add_join_token m{p.hash(), {}, p.replaces(), p.by(), p.request_id()};
   return read_time(p.expires_ms(), m.expires) ? maybe{std::move(m)} : std::nullopt;
 }
 
@@ -116,15 +120,15 @@ maybe take(const proto::AnnounceNode& p) {
 maybe take(const proto::ChangeNode& p) {
   if (!in_range(p.state(), domain::node_state::active, domain::node_state::removed))
     return std::nullopt;
-  return domain::change_node{p.name(), static_cast<domain::node_state>(p.state()), p.by()};
+  return domain::change_node{p.name(), static_cast<domain::node_state>(p.state()), p.by(), p.request_id()};
 }
 
 maybe take(const proto::SetReplication& p) {
-  return domain::set_replication{p.factor(), p.by()};
+  return domain::set_replication{p.factor(), p.by(), p.request_id()};
 }
 
 maybe take(const proto::ActivateFeature& p) {
-  return domain::activate_feature{p.level(), p.by()};
+  return domain::activate_feature{p.level(), p.by(), p.request_id()};
 }
 
 } // namespace sluice::codec

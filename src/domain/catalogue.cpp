@@ -7,6 +7,18 @@
 
 namespace sluice::domain {
 
+std::string_view word_of(key_role role) {
+  switch (role) {
+  case key_role::viewer:
+    return "viewer";
+  case key_role::operator_:
+    return "operator";
+  case key_role::admin:
+    break;
+  }
+  return "admin";
+}
+
 void catalogue::apply(const moment& at, const message& m, effects& out) {
   std::visit(
       [&](const auto& body) {
@@ -51,6 +63,8 @@ void catalogue::on(const moment&, const found_cluster& c, effects& out) {
       state_.last_node = std::max(state_.last_node, c.first->id.value);
       state_.feature_level = std::max(state_.feature_level, c.first->feature_level); // nobody older has to follow
     }
+    out.push_back(fact{cluster_changed{"founded", c.first ? c.first->name : std::string{},
+                                       "cluster " + c.cluster_id + ", epoch " + std::to_string(c.epoch), {}}});
   }
   out.push_back(answer{done{}});
 }
@@ -74,13 +88,14 @@ void catalogue::on(const moment&, const register_event& c, effects& out) {
   changed_ = true;
 }
 
-void catalogue::on(const moment&, const event_summary& n, effects&) {
+void catalogue::on(const moment&, const event_summary& n, effects& out) {
   auto known = state_.events.find(n.slug);
   if (known == state_.events.end() || known->second.number != n.number)
     return; // of an event whose slug was given away since
   changed_ = true;
   if (n.removed) {
     state_.events.erase(known);
+    out.push_back(fact{cluster_changed{"event removed", n.slug, {}, {}}});
     return;
   }
   auto& entry = known->second;
@@ -102,6 +117,7 @@ void catalogue::on(const moment&, const add_key& c, effects& out) {
   }
   state_.keys[c.name] = key_entry{c.name, c.hash, c.role};
   changed_ = true;
+  out.push_back(fact{cluster_changed{"key added", c.name, std::string{word_of(c.role)}, c.by}});
   out.push_back(answer{done{}});
 }
 
@@ -119,6 +135,7 @@ void catalogue::on(const moment&, const remove_key& c, effects& out) {
   }
   state_.keys.erase(known);
   changed_ = true;
+  out.push_back(fact{cluster_changed{"key removed", c.name, {}, c.by}});
   out.push_back(answer{done{}});
 }
 

@@ -20,6 +20,8 @@ struct join_token {
   friend bool operator==(const join_token&, const join_token&) = default;
 };
 
+std::string_view word_of(key_role role);
+
 struct catalogue_state {
   bool founded = false;
   std::string cluster_id;

@@ -55,7 +55,8 @@ void catalogue::on(const moment& at, const add_join_token& c, effects& out) {
         return a.second.spent;
       return a.second.expires < b.second.expires;
     }));
-  tokens.try_emplace(c.hash, join_token{c.hash, c.expires, c.replaces, false});
+  if (tokens.try_emplace(c.hash, join_token{c.hash, c.expires, c.replaces, false}).second)
+    out.push_back(fact{cluster_changed{"join token made", c.replaces, {}, c.by}});
   out.push_back(answer{done{}});
 }
 
@@ -83,6 +84,10 @@ void catalogue::on(const moment& at, const join_cluster& c, effects& out) {
     node.id = {++state_.last_node};
   }
   out.push_back(answer{joined_reply{node.id, node.generation, state_.replication}});
+  out.push_back(fact{cluster_changed{known != nullptr ? "node replaced" : "node joined", node.name,
+                                     "node " + std::to_string(node.id.value) + ", generation " +
+                                         std::to_string(node.generation),
+                                     {}}});
   state_.nodes[node.id] = std::move(node);
   changed_ = true;
 }
@@ -198,6 +203,10 @@ void catalogue::on(const moment&, const change_node& c, effects& out) {
     return;
   }
   node->state = c.state;
+  const char* what = c.state == node_state::active     ? "node activated"
+                     : c.state == node_state::draining ? "node drained"
+                                                       : "node removed";
+  out.push_back(fact{cluster_changed{what, c.name, {}, c.by}});
   if (c.state == node_state::removed) {
     node->peer_address.clear();
     node->http_address.clear();
@@ -236,8 +245,11 @@ void catalogue::on(const moment&, const set_replication& c, effects& out) {
                                                           std::to_string(active_members()))});
     return;
   }
-  changed_ = changed_ || state_.replication != c.factor;
-  state_.replication = c.factor;
+  if (state_.replication != c.factor) {
+    state_.replication = c.factor;
+    changed_ = true;
+    out.push_back(fact{cluster_changed{"replication changed", {}, std::to_string(c.factor), c.by}});
+  }
   out.push_back(answer{done{}});
 }
 
@@ -269,6 +281,7 @@ void catalogue::on(const moment&, const activate_feature& c, effects& out) {
   }
   state_.feature_level = c.level;
   changed_ = true;
+  out.push_back(fact{cluster_changed{"feature level raised", {}, std::to_string(c.level), c.by}});
   out.push_back(answer{done{}});
 }
 

@@ -186,7 +186,7 @@ void event::on(const moment& at, const control_event& c, effects& out) {
     if (over)
       return refuse("the sale window is over; move sale.closesAt first");
     head_.opened_by_hand = true;
-    head_.closed_by_hand = head_.paused = false;
+    head_.closed_by_hand = head_.paused = head_.draining = false;
     what = "open";
     break;
   case event_action::pause:
@@ -196,8 +196,14 @@ void event::on(const moment& at, const control_event& c, effects& out) {
     what = "pause";
     break;
   case event_action::resume:
-    head_.paused = false;
+    head_.paused = head_.draining = false;
     what = "resume";
+    break;
+  case event_action::drain:
+    if (phase(at.now.wall) == event_phase::closed)
+      return refuse("the event is closed");
+    head_.draining = true;
+    what = "drain";
     break;
   case event_action::close:
     head_.closed_by_hand = true;
@@ -292,6 +298,8 @@ void event::on(const moment& at, const join& c, effects& out) {
     default:
       break;
     }
+    if (head_.draining)
+      return refuse(errc::event_closed, "nobody new joins any more; those in line are still served");
     if (room_.is_full())
       return refuse(errc::line_full, "the line is full");
   }
@@ -413,12 +421,14 @@ event_phase event::phase(wall_time now) const {
   auto stock = total_stock();
   if (stock.available + stock.held == 0 && head_.stock.size() == head_.placed->blocks.size())
     return event_phase::sold_out;
+  if (head_.draining)
+    return event_phase::draining;
   return room_.count().waiting > 0 ? event_phase::queueing : event_phase::open;
 }
 
 bool event::may_pass(wall_time now) const {
   auto p = phase(now);
-  return p == event_phase::open || p == event_phase::queueing;
+  return p == event_phase::open || p == event_phase::queueing || p == event_phase::draining;
 }
 
 stock_counts event::total_stock() const {

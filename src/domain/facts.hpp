@@ -19,6 +19,14 @@ struct event_changed {
   std::string by; // name of the admin key
 };
 
+/// Of the catalogue, for the audit: what was done to keys, nodes and the cluster as a whole.
+struct cluster_changed {
+  std::string what;    // "key added", "node drained", …
+  std::string subject; // whose name it is about; empty: the cluster
+  std::string detail;
+  std::string by; // name of the admin key; empty: a node by itself
+};
+
 struct user_joined {
   ticket_number ticket;
   std::string user;
@@ -74,6 +82,6 @@ struct reservation_moved {
 };
 
 using fact = std::variant<event_changed, user_joined, users_admitted, turn_claimed, ticket_ended, stock_defined,
-                          stock_moved, reservation_moved>;
+                          stock_moved, reservation_moved, cluster_changed>;
 
 } // namespace sluice::domain

@@ -30,7 +30,7 @@ struct define_event {
   std::string request_id = {};  // random, from the bridge: the same one acts once; empty in older logs. So everywhere
 };
 
-enum class event_action : std::uint8_t { open = 1, pause = 2, resume = 3, close = 4, remove = 5, say = 6 };
+enum class event_action : std::uint8_t { open = 1, pause = 2, resume = 3, close = 4, remove = 5, say = 6, drain = 7 };
 
 /// Command. `say` sets the message shown to everyone waiting.
 struct control_event {
@@ -409,11 +409,13 @@ struct add_key {
   std::string hash; // SHA-256 of the key, hex
   key_role role{};
   std::string request_id = {};
+  std::string by = {}; // name of the admin key it was asked with
 };
 
 struct remove_key {
   std::string name;
   std::string request_id = {};
+  std::string by = {};
 };
 
 /// Command. Lets one node join until `expires`, or with `replaces` take the place of the node of that name.
@@ -422,6 +424,7 @@ struct add_join_token {
   wall_time expires{};
   std::string replaces; // empty: a node with a new name
   std::string by;       // name of the admin key
+  std::string request_id = {};
 };
 
 /// Command of a new node, carried by any member. Spends the token; the same (name, disk) again is answered alike.
@@ -453,18 +456,21 @@ struct change_node {
   std::string name;
   node_state state{};
   std::string by;
+  std::string request_id = {};
 };
 
 /// Command. How many members hold each partition: 1, 3 or 5.
 struct set_replication {
   std::uint32_t factor = 1;
   std::string by;
+  std::string request_id = {};
 };
 
 /// Command. From here on logs may hold what only programs of this level understand. Never falls.
 struct activate_feature {
   std::uint32_t level = 0;
   std::string by;
+  std::string request_id = {};
 };
 
 /// Note of an event to the ranking: absolute figures.

@@ -30,6 +30,8 @@ std::string_view word_of(event_phase p) {
     return "QUEUEING";
   case event_phase::paused:
     return "PAUSED";
+  case event_phase::draining:
+    return "DRAINING";
   case event_phase::sold_out:
     return "SOLD_OUT";
   case event_phase::closed:

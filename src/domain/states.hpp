@@ -25,6 +25,7 @@ enum class event_phase : std::uint8_t {
   open = 3,     // on sale, nobody has to wait
   queueing = 4, // on sale, people wait
   paused = 5,
+  draining = 6, // those in line are served, nobody new joins
   sold_out = 7,
   closed = 8,
 };

@@ -2,6 +2,7 @@
 
 #include "core/hash.hpp"
 #include "core/text_id.hpp"
+#include "domain/feature_level.hpp"
 
 #include <boost/asio/post.hpp>
 
@@ -329,6 +330,18 @@ std::optional<codec::document> bridge::json_body(const call_ptr& c, bool may_be_
     return std::nullopt;
   }
   return std::move(*parsed);
+}
+
+bool bridge::is_active(const call_ptr& c, const domain::message& command) {
+  auto needed = domain::level_of(command);
+  auto active = services().models.catalogue()->feature_level;
+  if (needed <= std::max(active, 1u))
+    return true;
+  auto level = std::to_string(needed);
+  fail(c, errc::action_not_allowed,
+       "this needs feature level " + level + ", and the cluster is at " + std::to_string(active) +
+           "; when every node runs this version: sluicectl cluster activate-feature " + level);
+  return false;
 }
 
 bool bridge::accept(const call_ptr& c, const std::vector<codec::document_error>& mistakes) {

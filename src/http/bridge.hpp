@@ -148,6 +148,8 @@ public:
   std::optional<codec::document> json_body(const call_ptr& c, bool may_be_absent = false);
   /// Answers with everything wrong in a document. True: nothing was.
   bool accept(const call_ptr& c, const std::vector<codec::document_error>& mistakes);
+  /// Every member executes this command by now. False: the call was answered.
+  bool is_active(const call_ptr& c, const domain::message& command);
   /// A whole number in the query, at most 2^53. Empty: the call was answered.
   std::optional<std::uint64_t> number_of(const call_ptr& c, std::string_view name, std::uint64_t otherwise) const;
   /// `waitMs`, cut to the longest allowed. Empty: the call was answered.

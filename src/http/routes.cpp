@@ -62,6 +62,7 @@ const std::vector<route>& all_routes() {
       {post, "/admin/v1/cluster/actions/activate", kind::json, admin, activate_node},
       {post, "/admin/v1/cluster/actions/remove", kind::json, admin, remove_node},
       {post, "/admin/v1/cluster/actions/replication", kind::json, admin, change_replication},
+      {get, "/admin/v1/cluster/audit", kind::none, viewer, audit_cluster},
       {post, "/admin/v1/cluster/actions/activate-feature", kind::json, admin, raise_feature_level},
       {post, "/admin/v1/cluster/actions/transfer", kind::json, admin, transfer_leader},
       {post, "/admin/v1/cluster/actions/rebalance", kind::optional_json, admin, rebalance},

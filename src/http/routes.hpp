@@ -71,6 +71,10 @@ void raise_feature_level(bridge& b, const call_ptr& c);
 void transfer_leader(bridge& b, const call_ptr& c);
 void rebalance(bridge& b, const call_ptr& c);
 
+void audit_cluster(bridge& b, const call_ptr& c);
+
+/// Names one request, so that the same command proposed again acts once.
+std::string new_request_id();
 /// 204, or what the refusal says.
 void answer_done(bridge& b, const call_ptr& c, const domain::reply& reply);
 

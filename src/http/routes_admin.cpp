@@ -2,6 +2,7 @@
 #include "codec/event_file.hpp"
 #include "codec/times.hpp"
 #include "core/text_id.hpp"
+#include "domain/catalogue.hpp"
 #include "http/routes.hpp"
 #include "http/views.hpp"
 
@@ -57,11 +58,6 @@ entity_ref event_of(const call_ptr& c) {
   return entity_ref::of_event(c->event->number());
 }
 
-/// Names one request, so that the same command proposed again acts once.
-std::string new_request_id() {
-  return hex(random_bytes<8>());
-}
-
 std::optional<domain::event_action> action_from(std::string_view word) {
   using action = domain::event_action;
   if (word == "open")
@@ -70,6 +66,8 @@ std::optional<domain::event_action> action_from(std::string_view word) {
     return action::pause;
   if (word == "resume")
     return action::resume;
+  if (word == "drain")
+    return action::drain;
   if (word == "close")
     return action::close;
   if (word == "message")
@@ -87,19 +85,11 @@ std::optional<domain::key_role> role_from(std::string_view word) {
   return std::nullopt;
 }
 
-std::string_view word_of(domain::key_role role) {
-  switch (role) {
-  case domain::key_role::viewer:
-    return "viewer";
-  case domain::key_role::operator_:
-    return "operator";
-  case domain::key_role::admin:
-    break;
-  }
-  return "admin";
-}
-
 } // namespace
+
+std::string new_request_id() {
+  return hex(random_bytes<8>());
+}
 
 void answer_done(bridge& b, const call_ptr& c, const domain::reply& reply) {
   if (const auto* why = std::get_if<domain::refusal>(&reply))
@@ -181,7 +171,7 @@ void event_action(bridge& b, const call_ptr& c) {
     return;
   auto action = action_from(c->parameters[1]);
   if (!action)
-    return b.fail(c, errc::not_found, "there is no such action; known are open, pause, resume, close, message");
+    return b.fail(c, errc::not_found, "there is no such action; known are open, pause, resume, drain, close, message");
   auto body = b.json_body(c, true);
   if (!body)
     return;
@@ -194,7 +184,7 @@ void event_action(bridge& b, const call_ptr& c) {
       r.fail("message", "must be at most 500 bytes");
   }
   r.finish();
-  if (!b.accept(c, mistakes))
+  if (!b.accept(c, mistakes) || !b.is_active(c, command))
     return;
   b.partitions().propose(event_of(c), command,
                          [&b, c](const domain::reply& reply, log_index) { answer_done(b, c, reply); });
@@ -254,6 +244,10 @@ void audit_event(bridge& b, const call_ptr& c) {
     b.services().node.audit(c->event->number().value, answer_from_elsewhere(b, c));
 }
 
+void audit_cluster(bridge& b, const call_ptr& c) {
+  b.services().node.audit(0, answer_from_elsewhere(b, c)); // the catalogue's facts belong to no event
+}
+
 // ---- keys ------------------------------------------------------------------------------------------------------------
 
 void list_keys(bridge& b, const call_ptr& c) {
@@ -285,7 +279,7 @@ void create_key(bridge& b, const call_ptr& c) {
   if (!b.accept(c, mistakes))
     return;
   auto key = "slk_" + base32(random_bytes<25>());
-  b.partitions().propose(entity_ref::of_catalogue(), domain::add_key{name, sha256_hex(key), *known, new_request_id()},
+  b.partitions().propose(entity_ref::of_catalogue(), domain::add_key{name, sha256_hex(key), *known, new_request_id(), c->key_name},
                          [&b, c, name, role, key](const domain::reply& reply, log_index) {
                            if (const auto* why = std::get_if<domain::refusal>(&reply))
                              return b.fail(c, *why);
@@ -298,7 +292,7 @@ void create_key(bridge& b, const call_ptr& c) {
 }
 
 void delete_key(bridge& b, const call_ptr& c) {
-  b.partitions().propose(entity_ref::of_catalogue(), domain::remove_key{c->parameters.front(), new_request_id()},
+  b.partitions().propose(entity_ref::of_catalogue(), domain::remove_key{c->parameters.front(), new_request_id(), c->key_name},
                          [&b, c](const domain::reply& reply, log_index) { answer_done(b, c, reply); });
 }
 

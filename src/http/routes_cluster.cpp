@@ -64,7 +64,7 @@ void make_token(bridge& b, const call_ptr& c, std::int64_t ttl_seconds, const st
   auto expires =
       std::chrono::time_point_cast<milliseconds>(std::chrono::system_clock::now()) + std::chrono::seconds{ttl_seconds};
   b.partitions().propose(entity_ref::of_catalogue(),
-                         domain::add_join_token{sha256_hex(token), expires, replaces, c->key_name},
+                         domain::add_join_token{sha256_hex(token), expires, replaces, c->key_name, new_request_id()},
                          [&b, c, token, expires, replaces](const domain::reply& reply, log_index) {
                            if (const auto* why = std::get_if<domain::refusal>(&reply))
                              return b.fail(c, *why);
@@ -80,7 +80,7 @@ void make_token(bridge& b, const call_ptr& c, std::int64_t ttl_seconds, const st
 }
 
 void change_node_to(bridge& b, const call_ptr& c, const std::string& name, domain::node_state state) {
-  b.partitions().propose(entity_ref::of_catalogue(), domain::change_node{name, state, c->key_name},
+  b.partitions().propose(entity_ref::of_catalogue(), domain::change_node{name, state, c->key_name, new_request_id()},
                          [&b, c](const domain::reply& reply, log_index) { answer_done(b, c, reply); });
 }
 
@@ -153,7 +153,7 @@ void change_replication(bridge& b, const call_ptr& c) {
   std::uint32_t factor = 0;
   if (!read_body(b, c, false, [&](codec::object_reader& r) { r.read("factor", factor, 1, 5, true); }))
     return;
-  b.partitions().propose(entity_ref::of_catalogue(), domain::set_replication{factor, c->key_name},
+  b.partitions().propose(entity_ref::of_catalogue(), domain::set_replication{factor, c->key_name, new_request_id()},
                          [&b, c](const domain::reply& reply, log_index) { answer_done(b, c, reply); });
 }
 
@@ -161,7 +161,7 @@ void raise_feature_level(bridge& b, const call_ptr& c) {
   std::uint32_t level = 0;
   if (!read_body(b, c, false, [&](codec::object_reader& r) { r.read("level", level, 0, UINT32_MAX, true); }))
     return;
-  b.partitions().propose(entity_ref::of_catalogue(), domain::activate_feature{level, c->key_name},
+  b.partitions().propose(entity_ref::of_catalogue(), domain::activate_feature{level, c->key_name, new_request_id()},
                          [&b, c](const domain::reply& reply, log_index) { answer_done(b, c, reply); });
 }
 

@@ -4,8 +4,8 @@
 #include "codec/message.hpp"
 #include "core/assert.hpp"
 #include "core/text_id.hpp"
+#include "domain/feature_level.hpp"
 #include "http/crypto.hpp"
-#include "node/feature_level.hpp"
 #include "node/folder_lock.hpp"
 
 #include <spdlog/spdlog.h>
@@ -22,6 +22,8 @@ constexpr std::chrono::milliseconds status_every{500};
 constexpr std::chrono::seconds balance_every{2};
 constexpr std::chrono::seconds settled{10}; // how long a leader leads before it is moved for the sake of balance
 constexpr std::chrono::seconds reachable_within{2};
+constexpr std::chrono::seconds transfer_patience{3}; // below the bridge's own deadline of 5
+constexpr std::size_t transfers_max = 64;
 
 bool is_loopback(const std::string& address) {
   try {
@@ -185,7 +187,7 @@ void cluster::found() {
   first.http_address = parts_.http_address;
   first.disk = who.disk;
   first.version = SLUICE_VERSION;
-  first.feature_level = feature_level;
+  first.feature_level = domain::feature_level();
   command.first = std::move(first);
   catalogue_->propose(command, std::chrono::seconds{5}, [this](const std::optional<domain::reply>& reply) {
     founding_ = reply.has_value(); // refused: an earlier process did it
@@ -206,7 +208,7 @@ void cluster::announce() {
   a.disk = who.disk;
   a.role = settings_.bridge ? domain::node_role::bridge : domain::node_role::member;
   a.version = SLUICE_VERSION;
-  a.feature_level = feature_level;
+  a.feature_level = domain::feature_level();
   catalogue_->propose(a, std::chrono::seconds{5}, [this](std::optional<domain::reply> reply) {
     if (reply) {
       const auto* no = std::get_if<domain::refusal>(&*reply);
@@ -229,6 +231,10 @@ void cluster::follow_catalogue(const domain::catalogue_update& catalogue) {
     who.epoch = catalogue.epoch;
     remember_cluster(store_, who.cluster, who.epoch);
     links_->set_self({who.self, who.name, who.disk, who.incarnation, who.cluster, who.epoch});
+  }
+  if (who.feature_level < catalogue.feature_level) {
+    who.feature_level = catalogue.feature_level;
+    remember_feature_level(store_, who.feature_level);
   }
   std::vector<link::peer> peers;
   for (const auto& n : catalogue.nodes)
@@ -268,6 +274,7 @@ void cluster::tick(const std::vector<partition::status>& seen, const proto::Node
     std::lock_guard lock{lock_};
     own_ = status;
   }
+  settle_transfers();
   auto now = clock::now();
   if (now - status_told_ >= status_every) {
     status_told_ = now;
@@ -373,15 +380,51 @@ bool cluster::answer(const std::string& what, const std::string& argument,
 void cluster::transfer(partition_id partition, node_id to, http::node_services::on_done done) {
   auto leader = parts_.routes->leader_of(partition);
   if (!leader)
-    return done("partition " + std::to_string(partition.value) + " has no leader right now");
-  auto argument = std::to_string(partition.value) + " " + std::to_string(to.value);
-  if (leader == parts_.who->self) {
-    answer("transfer", argument, [done](const std::string&) { done({}); });
-    return;
+    return done("partition " + std::to_string(partition.value) + " has no leader right now; try again");
+  if (leader == to)
+    return done({});
+  {
+    std::lock_guard lock{lock_};
+    if (transfers_.size() >= transfers_max)
+      return done("other transfers are under way; try again in a few seconds");
+    transfers_.push_back({partition, leader, to, clock::now() + transfer_patience, std::move(done)});
   }
-  desk_->ask(leader, "transfer", argument, [done, leader](const std::optional<std::string>& said) {
-    done(said ? std::string{} : "node " + std::to_string(leader.value) + ", which leads it, does not answer");
-  });
+  auto argument = std::to_string(partition.value) + " " + std::to_string(to.value);
+  if (leader == parts_.who->self)
+    answer("transfer", argument, [](const std::string&) {});
+  else
+    desk_->ask(leader, "transfer", argument, [](const std::optional<std::string>&) {}); // silence is seen below
+}
+
+/// The leader is asked, not obeyed at once: whether somebody took over is seen by who leads.
+void cluster::settle_transfers() {
+  std::vector<std::pair<http::node_services::on_done, std::string>> over;
+  {
+    std::lock_guard lock{lock_};
+    std::erase_if(transfers_, [&](awaited_transfer& t) {
+      auto leader = parts_.routes->leader_of(t.partition);
+      bool is_done = leader && (t.to ? leader == t.to : leader != t.from);
+      if (!is_done && clock::now() < t.until)
+        return false;
+      std::string error;
+      if (!is_done)
+        error = "partition " + std::to_string(t.partition.value) + " is still led by '" + name_of(leader ? leader : t.from) + "': " +
+                (t.to ? "'" + name_of(t.to) + "' holds no replica of it that votes, or none up to date"
+                      : "no other voter is up to date") +
+                "; see `sluicectl cluster status`";
+      over.emplace_back(std::move(t.done), std::move(error));
+      return true;
+    });
+  }
+  for (auto& [done, error] : over)
+    done(std::move(error));
+}
+
+std::string cluster::name_of(node_id node) const {
+  for (const auto& n : parts_.models->catalogue()->nodes)
+    if (n.id == node)
+      return n.name;
+  return std::to_string(node.value);
 }
 
 void cluster::rebalance(http::node_services::on_done done) {

@@ -68,6 +68,7 @@ public:
 
   /// GET /admin/v1/cluster.
   std::string describe() const;
+  /// Done once somebody else leads it (`to`, if set); an error if nobody took over within a few seconds.
   void transfer(partition_id partition, node_id to, http::node_services::on_done done);
   void rebalance(http::node_services::on_done done);
   void may_remove(node_id node, http::node_services::on_done done) const;
@@ -90,6 +91,8 @@ private:
   std::map<node_id, std::shared_ptr<const proto::NodeStatus>> fresh_statuses() const;
   template <class Message>
   void tell(partition_id partition, Message message);
+  std::string name_of(node_id node) const;
+  void settle_transfers();
 
   config settings_;
   storage::log_store& store_;
@@ -100,8 +103,16 @@ private:
   std::unique_ptr<actors::peer_desk> desk_;
   std::unique_ptr<catalogue_port> catalogue_;
 
+  struct awaited_transfer {
+    partition_id partition;
+    node_id from, to;
+    clock::time_point until;
+    http::node_services::on_done done;
+  };
+
   mutable std::mutex lock_;
   proto::NodeStatus own_; // as of the last tick
+  std::vector<awaited_transfer> transfers_; // at most transfers_max
   std::shared_ptr<const domain::catalogue_update> followed_; // the catalogue the lines are set up for
   std::atomic<bool> founding_{false};
   std::atomic<bool> announced_{false};

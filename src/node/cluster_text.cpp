@@ -1,6 +1,5 @@
 // The cluster as JSON: what this node sees, and what the others said lately.
 #include "codec/document.hpp"
-#include "node/feature_level.hpp"
 #include "node/cluster.hpp"
 
 namespace sluice::node {

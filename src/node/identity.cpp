@@ -3,8 +3,8 @@
 #include "codec/message.hpp"
 #include "core/assert.hpp"
 #include "core/text_id.hpp"
+#include "domain/feature_level.hpp"
 #include "http/crypto.hpp"
-#include "node/feature_level.hpp"
 #include "node/folder_lock.hpp"
 #include "sluice/peer.pb.h"
 
@@ -126,7 +126,7 @@ proto::Joined ask_cluster(const config& settings, const identity& id, const std:
   request.disk = id.disk;
   request.role = settings.bridge ? domain::node_role::bridge : domain::node_role::member;
   request.version = SLUICE_VERSION;
-  request.feature_level = feature_level;
+  request.feature_level = domain::feature_level();
   proto::Hello hello;
   hello.set_protocol(1);
   hello.set_name(id.name);
@@ -161,6 +161,9 @@ void join(storage::log_store& store, const config& settings, identity& id, const
 
 identity load_identity(storage::log_store& store, const config& settings, const std::string& peer_address,
                        const std::string& http_address) {
+  if (auto level = number_fact(store, "feature-level", 0); level > domain::feature_level())
+    throw start_failure{"the cluster is at feature level " + std::to_string(level) + ", and this program knows " +
+                        std::to_string(domain::feature_level()) + " at most; start the newer one this folder was used with"};
   identity id;
   id.name = settings.name;
   if (!store.get_fact("disk")) {
@@ -197,6 +200,7 @@ identity load_identity(storage::log_store& store, const config& settings, const 
   id.founded = store.get_fact("founded").has_value();
   id.cluster = fact(store, "cluster");
   id.epoch = static_cast<std::uint32_t>(number_fact(store, "epoch", 0));
+  id.feature_level = static_cast<std::uint32_t>(number_fact(store, "feature-level", 0));
   proto::Joined known;
   if (known.ParseFromString(fact(store, "peers")))
     id.peers = peers_from(known.nodes());
@@ -220,6 +224,10 @@ void remember_cluster(storage::log_store& store, const std::string& cluster, std
   store.put_fact("cluster", cluster);
   store.put_fact("epoch", std::to_string(epoch));
   store.put_fact("founded", "1");
+}
+
+void remember_feature_level(storage::log_store& store, std::uint32_t level) {
+  store.put_fact("feature-level", std::to_string(level));
 }
 
 void remember_peers(storage::log_store& store, const std::vector<link::peer>& peers) {

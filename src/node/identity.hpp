@@ -27,6 +27,7 @@ struct identity {
   std::uint32_t founding_epoch = 1; // of the founding this node proposes; higher after a restore
   bool founder = false;          // it began the cluster: its replicas began as the only voters
   bool founded = false;          // the founding is known to be done
+  std::uint32_t feature_level = 0;  // active in the cluster, as far as this folder knows
   std::vector<link::peer> peers; // as last seen: how to find the others before the catalogue can be read
 };
 
@@ -41,6 +42,8 @@ void found_restored(storage::log_store& store, const std::string& name, std::uin
 
 /// What is known of the cluster by now, remembered for the next start.
 void remember_cluster(storage::log_store& store, const std::string& cluster, std::uint32_t epoch);
+/// From now on only a program that knows this level may start on this folder.
+void remember_feature_level(storage::log_store& store, std::uint32_t level);
 void remember_peers(storage::log_store& store, const std::vector<link::peer>& peers);
 
 /// Writes a file only its owner can read, atomically and durably.

@@ -79,7 +79,7 @@ void add_events(exposition& out, const http::read_models& models) {
       });
     event->with_board([&](const http::serving_board& board) {
       const auto& f = board.figures();
-      out.gauge("sluice_event_phase", "phase by number: 1 scheduled 3 open 4 queueing 5 paused 7 sold out 8 closed",
+      out.gauge("sluice_event_phase", "phase by number: 1 scheduled 3 open 4 queueing 5 paused 6 draining 7 sold out 8 closed",
                 static_cast<double>(f.phase), label);
       out.gauge("sluice_line_waiting_users", "people waiting", f.waiting, label);
       out.gauge("sluice_line_active_users", "people let through and not done", f.active, label);

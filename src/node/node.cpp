@@ -4,7 +4,6 @@
 #include "codec/message.hpp"
 #include "core/assert.hpp"
 #include "node/backup.hpp"
-#include "node/feature_level.hpp"
 
 #include <spdlog/spdlog.h>
 

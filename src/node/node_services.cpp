@@ -4,7 +4,6 @@
 #include "codec/document.hpp"
 #include "codec/message.hpp"
 #include "node/backup.hpp"
-#include "node/feature_level.hpp"
 #include "node/node.hpp"
 #include "node/verify.hpp"
 

@@ -1,6 +1,7 @@
 // How this node is: for other nodes, and for Prometheus.
-#include "node/feature_level.hpp"
 #include "node/node.hpp"
+
+#include "domain/feature_level.hpp"
 
 #include <algorithm>
 #include <cstdlib>
@@ -48,7 +49,7 @@ void describe(const partition::status& s, std::uint32_t partition, proto::NodeSt
 proto::NodeStatus node::own_status() const {
   proto::NodeStatus status;
   status.set_version(SLUICE_VERSION);
-  status.set_feature_level(feature_level);
+  status.set_feature_level(domain::feature_level());
   status.set_serving(serving_ && !stopping_);
   status.set_memory(memory_in_use());
   status.set_connections(edge_.figures.connections);

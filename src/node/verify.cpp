@@ -230,11 +230,13 @@ std::string audit_event(storage::log_store& store, partition_id partition, event
   codec::json_writer w{text};
   w.begin_object().key("records").begin_array();
   each_fact(store, partition, event, [&](log_index index, wall_time at, const domain::fact& f) {
-    const auto* m = std::get_if<domain::event_changed>(&f);
-    if (m == nullptr)
-      return;
-    w.begin_object().field("index", index).field("at", codec::to_text(at)).field("what", m->what).field("by", m->by);
-    w.field("usersPerMinute", m->users_per_minute).field("maxActiveUsers", m->max_active_users).end_object();
+    if (const auto* m = std::get_if<domain::event_changed>(&f)) {
+      w.begin_object().field("index", index).field("at", codec::to_text(at)).field("what", m->what).field("by", m->by);
+      w.field("usersPerMinute", m->users_per_minute).field("maxActiveUsers", m->max_active_users).end_object();
+    } else if (const auto* k = std::get_if<domain::cluster_changed>(&f)) {
+      w.begin_object().field("index", index).field("at", codec::to_text(at)).field("what", k->what);
+      w.field("subject", k->subject).field("detail", k->detail).field("by", k->by).end_object();
+    }
   });
   w.end_array().end_object();
   return text;

@@ -59,16 +59,17 @@ std::vector<message> one_of_each() {
           found_cluster{"c", std::string("\0\xff", 2), "h"},
           register_event{"demo", "r4"},
           event_summary{{1}, "demo", "Demo", "Hall", wall_time_from_ms(1), "UTC", true},
-          add_key{"n", "h", key_role::operator_, "r5"},
-          remove_key{"n", "r6"},
+          add_key{"n", "h", key_role::operator_, "r5", "root"},
+          remove_key{"n", "r6", "root"},
           sold_count{{1}, 2, "2027-01-01", 3, wall_time_from_ms(4)},
           found_cluster{"c", "keys", "h", a_node()},
-          add_join_token{"h", wall_time_from_ms(5), "a", "root"},
+          add_join_token{"h", wall_time_from_ms(5), "a", "root", "r7"},
           join_cluster{"h", "b", "10.0.0.2:7070", "10.0.0.2:8080", ~0ull, node_role::bridge, "1.2", 3},
           announce_node{{2}, "b", "10.0.0.2:7070", "10.0.0.2:8080", 7, node_role::member, "1.2", 3},
-          change_node{"b", node_state::draining, "root"},
-          set_replication{5, "root"},
-          activate_feature{4, "root"}};
+          change_node{"b", node_state::draining, "root", "r8"},
+          set_replication{5, "root", "r9"},
+          activate_feature{4, "root", "r10"},
+          control_event{event_action::drain, {}, false, "root", "r11"}};
 }
 
 } // namespace
@@ -153,7 +154,7 @@ TEST_CASE("codec: no card number is shown to people", "[codec]") {
 
 TEST_CASE("codec: facts come back as they were", "[codec]") {
   auto hold = filled<hold_id>(9);
-  std::vector<fact> all{event_changed{"open", 1, 2, "root"},
+  std::vector<fact> all{event_changed{"open", 1, 2, "root"}, cluster_changed{"key added", "desk", "viewer", "root"},
                         user_joined{{3}, "alice"},
                         users_admitted{{{1}, {2}}},
                         turn_claimed{{4}},

@@ -60,6 +60,7 @@ TEST_CASE("codec: an event comes back from a checkpoint of many small steps", "[
       c.take(g.the_event());
   }
   g.get<done>(ref, control_event{event_action::say, "soon", false, "", "r1"});
+  g.get<done>(ref, control_event{event_action::drain, {}, false, "", "r3"});
   admission_patch wrong;
   wrong.batch_ms = 0;
   g.refused(ref, set_admission{wrong, "", "r2"});
@@ -69,6 +70,7 @@ TEST_CASE("codec: an event comes back from a checkpoint of many small steps", "[
   CHECK(loaded.room().visits() == g.the_event().room().visits());
   CHECK(*loaded.head().placed == *g.the_event().head().placed);
   CHECK(loaded.head().text == "soon");
+  CHECK(loaded.head().draining);
   CHECK(loaded.head().requests == g.the_event().head().requests);
   CHECK(loaded.head().stock == g.the_event().head().stock);
   REQUIRE(loaded.room().book().last() == g.the_event().room().book().last());

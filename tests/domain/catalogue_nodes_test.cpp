@@ -16,6 +16,7 @@ public:
   catalogue machine;
   wall_time now = morning;
   std::vector<catalogue_update> published;
+  std::vector<std::string> audit;
 
   reply tell(const message& what) {
     effects out;
@@ -30,6 +31,9 @@ public:
         answered = a->body;
       } else if (auto* p = std::get_if<publish>(&e)) {
         published.push_back(std::get<catalogue_update>(p->body));
+      } else if (auto* f = std::get_if<fact>(&e)) {
+        const auto& told = std::get<cluster_changed>(*f);
+        audit.push_back(told.what + "|" + told.subject + "|" + told.detail + "|" + told.by);
       }
     }
     REQUIRE(answered);
@@ -338,4 +342,24 @@ TEST_CASE("catalogue: a feature is active once every member knows it, and then n
   CHECK(c.published.back().feature_level == 2);
   CHECK(c.refuses(cluster::joining(c.token(), "d", 44)) == errc::version_too_old);
   CHECK(c.refuses(cluster::announcing(1, "a", 11)) == errc::version_too_old);
+}
+
+TEST_CASE("catalogue: whatever changes the cluster is told once, with who asked", "[domain][catalogue]") {
+  cluster c;
+  c.found(1);
+  c.join_new("b", 22);
+  c.does(set_replication{1, "root"}); // as it is
+  c.does(change_node{"b", node_state::draining, "desk", "r1"});
+  c.does(change_node{"b", node_state::draining, "desk", "r1"});
+  c.does(change_node{"b", node_state::active, "root"});
+  c.does(add_key{"till", "h", key_role::viewer, "r2", "root"});
+  c.does(remove_key{"till", "r3", "root"});
+  CHECK(c.audit == std::vector<std::string>{"founded|a|cluster c, epoch 1|", "join token made|||root",
+                                            "node joined|b|node 2, generation 1|", "node drained|b||desk",
+                                            "node activated|b||root", "key added|till|viewer|root",
+                                            "key removed|till||root"});
+  c.join_new("d", 44);
+  c.audit.clear();
+  c.does(set_replication{3, "root"});
+  CHECK(c.audit == std::vector<std::string>{"replication changed||3|root"});
 }

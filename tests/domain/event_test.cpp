@@ -57,6 +57,22 @@ TEST_CASE("event: the phases follow schedule, operator and stock", "[domain][eve
     g.get<done>(the_event, control_event{event_action::resume, {}, false, {}});
     CHECK(g.the_event().room().count().waiting == 0);
   }
+  SECTION("draining: nobody new joins, those in line are served") {
+    g.get<done>(the_event, control_event{event_action::pause, {}, false, {}});
+    CHECK(g.get<ticket_reply>(the_event, join{"alice"}).state == ticket_state::waiting);
+    g.get<done>(the_event, control_event{event_action::drain, {}, false, {}});
+    CHECK(phase_of(g) == event_phase::paused); // still
+    CHECK(g.refused(the_event, join{"bob"}) == errc::event_closed);
+    CHECK(g.get<ticket_reply>(the_event, join{"alice"}).ticket.value == 1); // asks again for her own
+    g.get<done>(the_event, control_event{event_action::resume, {}, false, {}});
+    CHECK(phase_of(g) == event_phase::open);
+    CHECK(g.the_event().room().count().waiting == 0);
+    g.get<done>(the_event, control_event{event_action::drain, {}, false, {}});
+    CHECK(phase_of(g) == event_phase::draining);
+    CHECK(g.refused(the_event, join{"bob"}) == errc::event_closed);
+    g.get<done>(the_event, control_event{event_action::open, {}, false, {}});
+    CHECK(g.get<ticket_reply>(the_event, join{"bob"}).state == ticket_state::admitted);
+  }
   SECTION("closed by the clock") {
     g.pass(1h);
     g.pulse_all();

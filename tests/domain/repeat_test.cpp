@@ -21,6 +21,7 @@ struct picture {
   bool opened = false;
   bool closed = false;
   bool paused = false;
+  bool draining = false;
   std::uint32_t revision = 0;
   event_definition definition;
   waiting_room::counters line;
@@ -46,6 +47,7 @@ picture picture_of(group& g) {
             head.opened_by_hand,
             head.closed_by_hand,
             head.paused,
+            head.draining,
             0,
             {},
             room.count(),

@@ -193,7 +193,7 @@ class Cluster:
     def make_lead(self, node, partition, seconds=30):
         """Asks again where the leader could not hand over just then."""
         for _ in range(seconds):
-            self.act("transfer", partition=partition, to=node.title)
+            self.any().admin("POST", "/cluster/actions/transfer", {"partition": partition, "to": node.title}, expect=(204, 409))
             try:
                 return wait_for(lambda: self.leader_id(partition) == node.id, 1, f"{node.title} leads partition {partition}")
             except AssertionError:

@@ -42,6 +42,7 @@ GET /admin/v1/events/{event}/stats
 GET /admin/v1/events/{event}/audit
 GET /admin/v1/events/{event}/verify
 GET /admin/v1/cluster
+GET /admin/v1/cluster/audit
 POST /admin/v1/cluster/actions/join
 POST /admin/v1/cluster/actions/drain
 POST /admin/v1/cluster/actions/remove
@@ -94,8 +95,8 @@ class Operator(ContractCase):
         node = self.node
         node.put_event(definition("acts"))
         http, path = node.client(node.key), "/admin/v1/events/acts"
-        for action, body in (("pause", {}), ("resume", {}), ("message", {"message": "Doors at seven"}), ("close", {}),
-                             ("open", {})):
+        for action, body in (("pause", {}), ("resume", {}), ("message", {"message": "Doors at seven"}), ("drain", {}),
+                             ("close", {}), ("open", {})):
             self.assertEqual(http.post(f"{path}/actions/{action}", body).status, 204, action)
         self.assertEqual(http.get("/api/v1/events/acts/status").json["message"], "Doors at seven")
         self.assert_problem(http.post(path + "/actions/dance", {}), 404, "NOT_FOUND")
@@ -104,9 +105,9 @@ class Operator(ContractCase):
         seen = wait_for(lambda: (s := http.get("/api/v1/events/acts/status").json) and s["usersPerMinute"] == 60 and s, 5)
         self.assert_shape(seen, contract.STATUS)
         self.assert_problem(http.request("PATCH", path + "/admission", {"usersPerMinute": 0}), 422, "BAD_VALUE")
-        records = wait_for(lambda: (r := http.get(path + "/audit").json["records"]) and len(r) >= 7 and r, 5)
+        records = wait_for(lambda: (r := http.get(path + "/audit").json["records"]) and len(r) >= 8 and r, 5)
         self.assertEqual([r["what"] for r in records],
-                         ["defined", "pause", "resume", "message", "close", "open", "admission"])
+                         ["defined", "pause", "resume", "message", "drain", "close", "open", "admission"])
         self.assertTrue(all(contract.is_time(r["at"]) and r["by"] for r in records), records)
 
     def test_stats_and_verify(self):

@@ -110,13 +110,13 @@ class EventCommands(CtlCase):
         def phase():
             return next(e["phase"] for e in self.ctl_json("event", "list")[0]["events"] if e["id"] == "phases")
         self.assertEqual(phase(), "OPEN")
-        for command, reached in (("pause", "PAUSED"), ("pause", "PAUSED"), ("resume", "OPEN"), ("close", "CLOSED"), ("open", "OPEN")):
+        for command, reached in (("pause", "PAUSED"), ("pause", "PAUSED"), ("resume", "OPEN"), ("drain", "DRAINING"), ("close", "CLOSED"), ("open", "OPEN")):
             self.ctl("event", command, "phases")
             self.assertEqual(phase(), reached, command)
         self.ctl("event", "message", "phases", "Doors at seven")
         self.assertEqual(self.node.client().get("/api/v1/events/phases/status").json["message"], "Doors at seven")
         told = [r["what"] for r in self.ctl_json("audit", "phases")[0]["records"]]
-        self.assertEqual(told, ["defined", "pause", "pause", "resume", "close", "open", "message"])
+        self.assertEqual(told, ["defined", "pause", "pause", "resume", "drain", "close", "open", "message"])
 
     def test_set_takes_effect_at_once(self):
         self.apply("knobs")
@@ -231,6 +231,8 @@ class NodeCommands(CtlCase):
         made = self.files / "desk.key"
         self.assertEqual(stat.S_IMODE(made.stat().st_mode), 0o600)
         self.assertIn({"name": "desk", "role": "viewer"}, self.ctl_json("key", "list")[0]["keys"])
+        told = [(r["what"], r["subject"], r["detail"], r["by"]) for r in self.ctl_json("cluster", "audit")[0]["records"]]
+        self.assertIn(("key added", "desk", "viewer", "admin"), told)
         self.apply("guarded")
         viewer = ("--key-file", "desk.key")
         self.ctl(*viewer, "event", "stats", "guarded", key=False)
@@ -275,7 +277,13 @@ class NodeCommands(CtlCase):
         self.ctl("cluster", "replication", "2", code=2)
         self.assertIn("VERSION_TOO_OLD", self.ctl("cluster", "activate-feature", "4000000000", code=1).stderr)
         self.ctl("cluster", "transfer", "99", code=1)
+        self.assertIn("no other voter", self.ctl("cluster", "transfer", "0", code=1).stderr)
+        self.ctl("cluster", "transfer", "0", name)  # who leads it already
         self.ctl("cluster", "rebalance")
+        records = self.ctl_json("cluster", "audit")[0]["records"]
+        self.assertEqual(records[0]["what"], "founded")
+        self.assertIn(("join token made", "", "admin"), [(r["what"], r["subject"], r["by"]) for r in records])
+        self.assertIn("founded", self.ctl("cluster", "audit").stdout)
 
     def test_certificates_need_no_node(self):
         nowhere = f"http://127.0.0.1:{free_port()}"

@@ -49,11 +49,12 @@ class Program:
         self.log = pathlib.Path(log)
         self.process = None
         self.prefix = []  # a command that runs it, `ip netns exec …` say
+        self.build = PROGRAMS  # where its program is
 
     def launch(self, *arguments, **options):
         assert not self.running, f"{self.name} runs already"
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen([*self.prefix, str(PROGRAMS / self.name), *map(str, arguments)], stdout=log, stderr=log,
+            self.process = subprocess.Popen([*self.prefix, str(self.build / self.name), *map(str, arguments)], stdout=log, stderr=log,
                                             stdin=subprocess.DEVNULL, **options)
 
     @property

@@ -60,11 +60,13 @@ void line_checker::on(const entry_stamp& at, event_number event, const domain::e
     return fail(at, event, "'" + f.what + "', which nobody asked for");
   ++run_.counts[deed::controlled];
   if (f.what == "open")
-    l.flags = {true, false, false};
+    l.flags = {true, false, false, false};
   else if (f.what == "pause")
     l.flags.paused = true;
   else if (f.what == "resume")
-    l.flags.paused = false;
+    l.flags.paused = l.flags.draining = false;
+  else if (f.what == "drain")
+    l.flags.draining = true;
   else if (f.what == "close")
     l.flags.closed = true;
   else if (f.what == "removed") {
@@ -87,6 +89,8 @@ void line_checker::on(const entry_stamp& at, event_number event, const domain::u
   ++run_.counts[deed::joined];
   if (!asked_.joined(event, f.user))
     return fail(at, event, f.user + " joined without asking");
+  if (l->flags.draining)
+    return fail(at, event, f.user + " joined while it drains");
   if (f.ticket.value != l->tickets.size() + 1)
     return fail(at, event, "ticket " + std::to_string(f.ticket.value) + " after " + std::to_string(l->tickets.size()));
   auto before = l->latest.find(f.user);
@@ -250,6 +254,8 @@ domain::event_phase line_checker::phase(event_number event, const line& l, wall_
     return event_phase::paused;
   if (sold_out(event))
     return event_phase::sold_out;
+  if (l.flags.draining)
+    return event_phase::draining;
   return l.waiting > 0 ? event_phase::queueing : event_phase::open;
 }
 

@@ -72,7 +72,7 @@ public:
 
 private:
   struct phase_flags {
-    bool opened = false, closed = false, paused = false;
+    bool opened = false, closed = false, paused = false, draining = false;
   };
 
   struct line {

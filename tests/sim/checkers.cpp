@@ -90,6 +90,8 @@ void checkers::tell(const entry_stamp& at, event_number event, std::string_view 
     return run_.fail("feed", "a fact does not parse");
   if (run_.telling())
     run_.say("fact " + to_string(at) + " event " + std::to_string(event.value) + ": " + words_for(*fact));
+  if (std::holds_alternative<domain::cluster_changed>(*fact))
+    return; // of no event
   events_.insert(event);
   std::visit(
       [&](const auto& f) {
@@ -97,7 +99,7 @@ void checkers::tell(const entry_stamp& at, event_number event, std::string_view 
           lines.on(at, event, f);
         else if constexpr (requires { stock.on(at, event, f); })
           stock.on(at, event, f);
-        else
+        else if constexpr (requires { money.on(at, event, f); })
           money.on(at, event, f);
       },
       *fact);

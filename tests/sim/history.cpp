@@ -16,6 +16,8 @@ const char* word_of(domain::event_action action) {
     return "resume";
   case domain::event_action::close:
     return "close";
+  case domain::event_action::drain:
+    return "drain";
   case domain::event_action::remove:
     return "removed";
   case domain::event_action::say:

@@ -80,8 +80,10 @@ void operator_client::act(std::size_t which) {
     control(which, event_action::resume);
   else if (choice < 90)
     control(which, event_action::close);
-  else if (choice < 92)
+  else if (choice < 91)
     control(which, event_action::say);
+  else if (choice < 93)
+    control(which, event_action::drain);
   else
     control(which, event_action::remove, run_.dice.coin());
 }

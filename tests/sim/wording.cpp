@@ -67,6 +67,7 @@ std::string words_for(const domain::fact& f) {
             return "reservation " + brief(x.reservation) + " of " + x.user + " hold " + brief(x.hold) + " " +
                    std::string{word_of(x.state)} + " " + x.reason;
           },
+          [](const domain::cluster_changed& x) { return x.what + " " + x.subject + " " + x.detail; },
       },
       f);
 }

@@ -18,6 +18,9 @@ set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bin")
 # -O2 in both; asserts of ours (SLUICE_ASSERT) stay on in every build.
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1")
 set(CMAKE_CXX_FLAGS_DEBUG "-Og -g")
+if(SLUICE_SANITIZE)
+  set(CMAKE_CXX_FLAGS_DEBUG "-Og -g1") # reports need lines, not variables; a third less to compile
+endif()
 
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM)

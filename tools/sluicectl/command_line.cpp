@@ -98,7 +98,8 @@ void add_event_commands(CLI::App& app, arguments& a) {
   add(event, a, "list", "all events", [&a] { list_events(a.common); });
   add_event(add(event, a, "show", "an event's file", [&a] { show_event(a.common, a.event); }), a);
   for (const auto& [word, what] : {std::pair{"open", "start the sale now"}, {"pause", "admit and sell no more for now"},
-                                   {"resume", "go on after a pause"}, {"close", "end the sale"}})
+                                   {"resume", "go on after a pause or a drain"},
+                                   {"drain", "let nobody new join; those in line are still served"}, {"close", "end the sale"}})
     add_event(add(event, a, word, what, [&a, action = std::string{word}] { act_on_event(a.common, a.event, action); }), a);
   auto* remove = add(event, a, "delete", "delete an event with all that belongs to it",
                      [&a] { delete_event(a.common, a.event, a.force, a.yes); });
@@ -246,6 +247,7 @@ void add_cluster_commands(CLI::App& app, arguments& a) {
                       [&a] { activate_feature(a.common, a.number); });
   feature->add_option("level", a.number, "the feature level")->required()->type_name("");
 
+  add(cluster, a, "audit", "what was done to keys, nodes and the cluster, and by whom", [&a] { show_cluster_audit(a.common); });
   auto* advice = add(cluster, a, "advise", "whether a node should come or go, and why", [&a] { advise(a.common, a.text); });
   advice->add_option("--hook", a.text, "run this command when there is advice, with the advice as JSON on its input")
       ->type_name("COMMAND");

@@ -72,6 +72,7 @@ void activate_node(const settings& s, const std::string& node);
 void remove_node(const settings& s, const std::string& node);
 void set_replication(const settings& s, std::uint32_t factor);
 void activate_feature(const settings& s, std::uint32_t level);
+void show_cluster_audit(const settings& s);
 /// An empty `to`: whoever is best.
 void transfer_partition(const settings& s, std::uint32_t partition, const std::string& to);
 void rebalance_cluster(const settings& s);

@@ -156,7 +156,7 @@ void show_event(const settings& s, const std::string& event) {
 void act_on_event(const settings& s, const std::string& event, const std::string& action) {
   admin_api api{s};
   api.send(verb::post, path_of(event) + "/actions/" + action);
-  std::string done = action == "open" ? "opened" : action == "pause" ? "paused" : action == "resume" ? "resumed" : "closed";
+  std::string done = action == "open" ? "opened" : action == "pause" ? "paused" : action == "resume" ? "resumed" : action == "drain" ? "draining" : "closed";
   if (!s.json)
     return put_line(event + ": " + done);
   std::string text;

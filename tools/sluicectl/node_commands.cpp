@@ -159,6 +159,18 @@ void show_audit(const settings& s, const std::string& event) {
   t.print();
 }
 
+void show_cluster_audit(const settings& s) {
+  admin_api api{s};
+  auto audit = api.get("/admin/v1/cluster/audit", "reading the log", true);
+  if (s.json)
+    return put_line(audit.text);
+  table t{{"INDEX", "AT", "WHAT", "NAME", "DETAIL", "BY"}};
+  for (const auto& r : list_in(audit.body, "records"))
+    t.add({figure_in(r, "index"), text_in(r, "at"), text_in(r, "what"), text_in(r, "subject"), text_in(r, "detail"),
+           text_in(r, "by")});
+  t.print();
+}
+
 // ---- keys ------------------------------------------------------------------------------------------------------------
 
 void list_keys(const settings& s) {

@@ -148,7 +148,7 @@ export async function mount(root, { id, signal, go, title }) {
       : p.outside;
     setText(state, p.open ? waiting : `${p.name}. ${p.outside}`);
     state.className = `state phase-${s.phase.toLowerCase()}`;
-    const shut = ['SCHEDULED', 'CLOSED', 'SOLD_OUT'].includes(s.phase);
+    const shut = ['SCHEDULED', 'DRAINING', 'CLOSED', 'SOLD_OUT'].includes(s.phase);
     form.hidden = shut;
     table.show(a);
     note.show(s.message);
