@@ -28,7 +28,9 @@ public:
 class effect_port {
 public:
   virtual ~effect_port() = default;
-  virtual void start(std::vector<partition::effect_out> effects) = 0;
+  virtual void start(partition_id partition, std::vector<partition::effect_out> effects) = 0;
+  /// This node leads the partition no longer: its effects are the next leader's, who was told of all that are open.
+  virtual void leave(partition_id partition) = 0;
 };
 
 /// What a replica needs of the other nodes, and of slow reads. Called from partition actors: thread-safe, must not block.

@@ -129,8 +129,10 @@ void partition_host::carry_out() {
     services_.publications->take(partition_, out_.publications);
   if (!out_.answers.empty() || !out_.refusals.empty())
     services_.routes->give_back(std::move(out_.answers), std::move(out_.refusals));
+  if (out_.leading_ended)
+    services_.effects->leave(partition_);
   if (!out_.effects.empty())
-    services_.effects->start(std::move(out_.effects));
+    services_.effects->start(partition_, std::move(out_.effects));
   for (auto& n : out_.notes)
     services_.routes->propose(n.to, {std::move(n.what)});
   for (auto& p : out_.pieces)

@@ -26,6 +26,7 @@ void call(self_pointer self, std::uint64_t id, bool inquire) {
   auto& state = self->state;
   auto& c = state.under_way.at(id);
   c.inquiring = inquire;
+  c.calling = true;
   if (!inquire)
     ++c.tries;
   ++(inquire ? state.figures->inquiries : state.figures->calls);
@@ -70,19 +71,12 @@ void fill(self_pointer self) {
   state.figures->waiting = state.waiting.size();
 }
 
-void settle(self_pointer self, std::uint64_t id, domain::charge_outcome outcome, std::string reason) {
+/// The next step of that reservation begins, and whoever waits for room.
+void forget(self_pointer self, std::uint64_t id) {
   auto& state = self->state;
-  auto c = std::move(state.under_way.at(id));
+  auto reservation = state.under_way.at(id).what.reservation;
   state.under_way.erase(id);
-  ++(outcome == domain::charge_outcome::done      ? state.figures->done
-     : outcome == domain::charge_outcome::refused ? state.figures->refused
-                                                  : state.figures->unknown);
-  partition::proposal p;
-  p.to = c.session;
-  p.body = codec::encode(domain::message{
-      domain::charge_settled{c.what.reservation, c.what.step, c.what.attempt, outcome, std::move(reason)}});
-  state.settle(std::move(p));
-  auto line = state.behind.find(c.what.reservation);
+  auto line = state.behind.find(reservation);
   if (line->second.empty()) {
     state.behind.erase(line);
   } else {
@@ -92,6 +86,40 @@ void settle(self_pointer self, std::uint64_t id, domain::charge_outcome outcome,
   }
   state.figures->under_way = state.under_way.size();
   fill(self);
+}
+
+void settle(self_pointer self, std::uint64_t id, domain::charge_outcome outcome, std::string reason) {
+  auto& state = self->state;
+  const auto& c = state.under_way.at(id);
+  ++(outcome == domain::charge_outcome::done      ? state.figures->done
+     : outcome == domain::charge_outcome::refused ? state.figures->refused
+                                                  : state.figures->unknown);
+  partition::proposal p;
+  p.to = c.session;
+  p.body = codec::encode(domain::message{
+      domain::charge_settled{c.what.reservation, c.what.step, c.what.attempt, outcome, std::move(reason)}});
+  state.settle(std::move(p));
+  forget(self, id);
+}
+
+/// What this desk would still try could come after the next one gave up and voided.
+void leave(self_pointer self, partition_id partition) {
+  auto& state = self->state;
+  auto drop = [partition](std::deque<charge_under_way>& line) {
+    std::erase_if(line, [partition](const auto& c) { return c.partition == partition; });
+  };
+  drop(state.waiting);
+  for (auto& [reservation, line] : state.behind)
+    drop(line);
+  std::vector<std::uint64_t> idle;
+  for (auto& [id, c] : state.under_way)
+    if (c.partition == partition) {
+      c.left = true;
+      if (!c.calling)
+        idle.push_back(id);
+    }
+  for (auto id : idle)
+    forget(self, id);
 }
 
 std::chrono::milliseconds backoff(const desk_settings& settings, std::uint32_t tries) {
@@ -139,10 +167,13 @@ void on_result(self_pointer self, std::uint64_t id, provider_result result) {
   if (known == state.under_way.end())
     return;
   auto& c = known->second;
+  c.calling = false;
   using verdict = provider_result::verdict;
   if (!c.inquiring) {
     if (result.outcome == verdict::done || result.outcome == verdict::refused)
       return settle(self, id, outcome_of(result.outcome), std::move(result.reason));
+    if (c.left)
+      return forget(self, id);
     // It may or may not have taken effect: ask, after a moment.
     c.inquiring = true;
     self->delayed_send(self, backoff(state.settings, c.tries), try_again{id});
@@ -151,12 +182,18 @@ void on_result(self_pointer self, std::uint64_t id, provider_result result) {
   if (result.outcome != verdict::unknown) {
     if (auto concluded = judge(c.what.step, result))
       return settle(self, id, *concluded, std::move(result.reason));
+    if (c.left)
+      return forget(self, id);
     if (c.tries < state.settings.tries_max)
       return call(self, id, false); // the same key: harmless if it took effect after all
+  } else if (c.left) {
+    return forget(self, id);
   } else if (++c.tries < state.settings.tries_max) {
     self->delayed_send(self, backoff(state.settings, c.tries), try_again{id});
     return;
   }
+  if (c.left)
+    return forget(self, id);
   settle(self, id, domain::charge_outcome::unknown, {});
 }
 
@@ -173,9 +210,10 @@ payment_desk_actor::behavior_type payment_desk(self_pointer self, provider_port*
       [self](const start_charges& m) {
         for (const auto& effect : *m.body)
           if (auto charge = codec::decode_charge(effect.body))
-            self->state.waiting.push_back({effect.of, std::move(*charge), 0, false});
+            self->state.waiting.push_back({m.partition, effect.of, std::move(*charge)});
         fill(self);
       },
+      [self](const leave_charges& m) { leave(self, m.partition); },
       [self](const provider_said& m) { on_result(self, m.charge, m.result); },
       [self](const try_again& m) {
         if (self->state.under_way.contains(m.charge))

@@ -39,7 +39,13 @@ struct desk_figures {
 };
 
 struct start_charges {
+  partition_id partition;
   std::shared_ptr<const std::vector<partition::effect_out>> body;
+};
+
+/// Another node leads the partition by now, and its desk has these charges: whatever is not with the provider is dropped.
+struct leave_charges {
+  partition_id partition;
 };
 
 struct provider_said {
@@ -58,15 +64,18 @@ struct settle_again {
 struct stop_desk {};
 
 using payment_desk_actor =
-    caf::typed_actor<caf::reacts_to<start_charges>, caf::reacts_to<provider_said>, caf::reacts_to<try_again>,
+    caf::typed_actor<caf::reacts_to<start_charges>, caf::reacts_to<leave_charges>, caf::reacts_to<provider_said>, caf::reacts_to<try_again>,
                      caf::reacts_to<settle_again>, caf::reacts_to<stop_desk>>;
 
 /// One charge on its way. Steps of one reservation run one after the other, in the order they came.
 struct charge_under_way {
+  partition_id partition;
   entity_ref session;
   domain::charge what;
   std::uint32_t tries = 0;
   bool inquiring = false;
+  bool calling = false; // the provider has yet to answer; else a timer runs
+  bool left = false;    // another desk goes on with it: what the provider says is reported, nothing is tried again
 };
 
 struct payment_desk_state {
@@ -90,6 +99,7 @@ payment_desk_actor::behavior_type payment_desk(payment_desk_actor::stateful_poin
 } // namespace sluice::actors
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::actors::start_charges)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::actors::leave_charges)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::actors::provider_said)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::actors::try_again)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::actors::settle_again)

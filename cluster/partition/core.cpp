@@ -208,6 +208,7 @@ void core::follow(const raft::role_changed& role, outputs& out) {
   out.roles.push_back(role);
   if (role.role == raft::role::leader)
     return; // leads once its own first entry is applied
+  out.leading_ended = out.leading_ended || leading_;
   leading_ = false;
   proposed_ = 0;
   refuse_waiting(errc::not_leader, out);

@@ -348,6 +348,7 @@ struct outputs {
   std::vector<checkpoint_end> ends;
   std::vector<raft::role_changed> roles;
   bool leading_began = false; // from now on proposals are taken
+  bool leading_ended = false; // and effects are somebody else's
   std::vector<hash_out> hashes;
   std::optional<host_time> timer;
   std::optional<std::string> fatal;

@@ -165,6 +165,7 @@ private:
   void on_authorised(const moment& at, const reservation_id& id, reservation& r, const charge_settled& c, effects& out);
   void on_captured(const moment& at, const reservation_id& id, reservation& r, const charge_settled& c, effects& out);
   void on_voided(const moment& at, const reservation_id& id, reservation& r, const charge_settled& c, effects& out);
+  void void_again(const moment& at, const reservation_id& id, reservation& r, effects& out);
   void on_refunded(const moment& at, const reservation_id& id, reservation& r, const charge_settled& c, effects& out);
   void ask_provider(const moment& at, const reservation_id& id, reservation& r, charge_step step, effects& out);
   void close_charge(const reservation_id& id, reservation& r, effects& out);

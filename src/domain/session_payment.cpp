@@ -120,6 +120,9 @@ void session::on(const moment& at, const charge_settled& c, effects& out) {
   if (found == state_.reservations.end())
     return;
   auto& r = found->second;
+  bool is_late = r.state == reservation_state::failed && c.step == charge_step::authorise && c.outcome == charge_outcome::done;
+  if (is_late)
+    return void_again(at, c.reservation, r, out);
   if (r.pay.step != c.step || r.pay.attempt != c.attempt || r.pay.retry_at)
     return; // late, repeated, or of a step long settled
   switch (c.step) {
@@ -181,6 +184,18 @@ void session::on_voided(const moment& at, const reservation_id& id, reservation&
     return retry_later(at, id, r, out);
   close_charge(id, r, out);
   count_charge(-1, out);
+}
+
+/// An earlier leader's desk got an authorisation after this one had given up, perhaps after it found nothing to void.
+void session::void_again(const moment& at, const reservation_id& id, reservation& r, effects& out) {
+  if (r.pay.step && r.pay.retry_at)
+    return; // asks anew in any case
+  if (r.pay.step)
+    out.push_back(charge_closed{id, *r.pay.step});
+  else
+    count_charge(1, out);
+  r.pay.step = charge_step::cancel; // another attempt: what is still said of the last one is not about this one
+  ask_provider(at, id, r, charge_step::cancel, out);
 }
 
 void session::on_refunded(const moment& at, const reservation_id& id, reservation& r, const charge_settled& c,

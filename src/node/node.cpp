@@ -51,10 +51,12 @@ class desk_port final : public actors::effect_port {
 public:
   explicit desk_port(actors::payment_desk_actor desk) : desk_{std::move(desk)} {}
 
-  void start(std::vector<partition::effect_out> effects) override {
+  void start(partition_id partition, std::vector<partition::effect_out> effects) override {
     caf::anon_send(desk_, actors::start_charges{
-                              std::make_shared<const std::vector<partition::effect_out>>(std::move(effects))});
+                              partition, std::make_shared<const std::vector<partition::effect_out>>(std::move(effects))});
   }
+
+  void leave(partition_id partition) override { caf::anon_send(desk_, actors::leave_charges{partition}); }
 
 private:
   actors::payment_desk_actor desk_;

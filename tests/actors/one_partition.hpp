@@ -217,7 +217,9 @@ private:
 
   void take(partition_id, const std::vector<partition::publication_out>& some) override { publications += some.size(); }
 
-  void start(std::vector<partition::effect_out> some) override {
+  void leave(partition_id) override {}
+
+  void start(partition_id, std::vector<partition::effect_out> some) override {
     for (auto& e : some)
       effects.push_back(std::move(e));
   }

@@ -66,7 +66,12 @@ public:
     c.currency = "KRW";
     auto effects = std::make_shared<std::vector<partition::effect_out>>();
     effects->push_back({entity_ref::of_session({1}, "alice"), "key", codec::encode(c)});
-    caf::anon_send(self_, actors::start_charges{effects});
+    caf::anon_send(self_, actors::start_charges{partition_id{0}, effects});
+    run();
+  }
+
+  void leave() {
+    caf::anon_send(self_, actors::leave_charges{partition_id{0}});
     run();
   }
 
@@ -151,6 +156,36 @@ TEST_CASE("payment_desk: tries are bounded, then the outcome is reported as unkn
   REQUIRE(d.settled.size() == 1);
   CHECK(d.settled[0].outcome == charge_outcome::unknown);
   CHECK(d.provider.calls.size() <= 10);
+}
+
+// Found by simulation: a desk went on trying after its node had lost the lead, and the next one had given up and found
+// nothing to void.
+TEST_CASE("payment_desk: what another node goes on with is not tried again", "[actors]") {
+  desk d;
+  d.start(charge_step::authorise);
+  SECTION("what the provider still says is told") {
+    d.leave();
+    d.answer(0, {verdict::done, payment_state::authorised, {}});
+    REQUIRE(d.settled.size() == 1);
+    CHECK(d.settled[0].outcome == charge_outcome::done);
+  }
+  SECTION("that it says nothing is not") {
+    d.leave();
+    d.answer(0, {verdict::unknown, payment_state::none, {}});
+    d.pass(60s);
+    CHECK(d.provider.calls.size() == 1);
+    CHECK(d.settled.empty());
+  }
+  SECTION("between two tries") {
+    d.answer(0, {verdict::unknown, payment_state::none, {}});
+    d.leave();
+    d.pass(60s);
+    CHECK(d.provider.calls.size() == 1);
+    CHECK(d.settled.empty());
+  }
+  d.start(charge_step::authorise); // this node leads again
+  CHECK(d.provider.calls.size() == 2);
+  CHECK(d.figures.under_way == 1);
 }
 
 TEST_CASE("payment_desk: a cancel waits out the call before it, and asks first", "[actors]") {

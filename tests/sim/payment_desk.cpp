@@ -34,14 +34,28 @@ std::optional<outcome> judge(domain::charge_step step, provider_answer::state fo
 
 } // namespace
 
-void payment_desk::start(const entity_ref& session, const domain::charge& c) {
+void payment_desk::start(partition_id partition, const entity_ref& session, const domain::charge& c) {
   auto& line = lines_[c.reservation];
   for (const auto& known : line)
-    if (known.what == c)
+    if (known.what == c && !known.left)
       return; // a new leader of this very process asks again
-  line.push_back({session, c, 0});
+  line.push_back({partition, session, c, ++last_});
   if (line.size() == 1)
     begin(c.reservation);
+}
+
+void payment_desk::leave(partition_id partition) {
+  std::vector<reservation_id> idle;
+  for (auto& [id, line] : lines_) {
+    if (line.front().partition != partition)
+      continue;
+    line.resize(1);
+    line.front().left = true;
+    if (!line.front().calling)
+      idle.push_back(id);
+  }
+  for (const auto& id : idle)
+    next(id);
 }
 
 void payment_desk::begin(const reservation_id& id) {
@@ -52,11 +66,16 @@ void payment_desk::begin(const reservation_id& id) {
 }
 
 void payment_desk::later(micros wait, const reservation_id& id, bool inquire) {
-  clock_.after(wait, [this, id, inquire] { call(id, inquire); });
+  clock_.after(wait, [this, id, inquire, number = lines_.at(id).front().number] {
+    auto line = lines_.find(id);
+    if (line != lines_.end() && line->second.front().number == number)
+      call(id, inquire);
+  });
 }
 
 void payment_desk::call(const reservation_id& id, bool inquire) {
   auto& j = lines_.at(id).front();
+  j.calling = true;
   if (!inquire)
     ++j.tries;
   auto life = clock_.life();
@@ -70,7 +89,10 @@ void payment_desk::call(const reservation_id& id, bool inquire) {
 void payment_desk::on_answer(const reservation_id& id, bool inquiry, provider_answer a) {
   using verdict = provider_answer::verdict;
   auto& j = lines_.at(id).front();
+  j.calling = false;
   auto again = [&](bool inquire) {
+    if (j.left)
+      return next(id);
     later(run_.dice.between(50, 400) * ms, id, inquire);
   };
   if (!inquiry) {
@@ -92,10 +114,15 @@ void payment_desk::on_answer(const reservation_id& id, bool inquiry, provider_an
 }
 
 void payment_desk::finish(const reservation_id& id, domain::charge_outcome result) {
+  const auto& j = lines_.at(id).front();
+  if (!j.left || result != outcome::unknown)
+    report_(j.session, {id, j.what.step, j.what.attempt, result, {}});
+  next(id);
+}
+
+void payment_desk::next(const reservation_id& id) {
   auto& line = lines_.at(id);
-  auto j = std::move(line.front());
   line.pop_front();
-  report_(j.session, {id, j.what.step, j.what.attempt, result, {}});
   if (line.empty())
     lines_.erase(id);
   else

@@ -281,6 +281,8 @@ void replica::tell_peers(partition::outputs& out) {
     node_.fetches().begin(id_, f);
   for (const auto& role : out.roles)
     node_.role_changed(id_, role);
+  if (out.leading_ended)
+    node_.leading_ended(id_);
   if (out.leading_began)
     node_.leading_began(id_, core_->status().consensus.term);
   for (const auto& h : out.hashes) {
@@ -319,7 +321,7 @@ void replica::tell_world(partition::outputs& out) {
   for (const auto& r : out.refusals)
     node_.refuse(id_, r);
   for (const auto& e : out.effects)
-    node_.charge(e);
+    node_.charge(id_, e);
   for (auto& n : out.notes)
     node_.send_note(n.to, std::move(n.what));
 }

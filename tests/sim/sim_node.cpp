@@ -264,11 +264,15 @@ void sim_node::send_note(partition_id to, partition::proposal note) {
   }
 }
 
-void sim_node::charge(const partition::effect_out& effect) {
+void sim_node::charge(partition_id partition, const partition::effect_out& effect) {
   auto c = codec::decode_charge(effect.body);
   if (!c)
     return run_.fail("host", "an effect that is no charge");
-  clock_.after(run_.dice.between(0, 100), [this, of = effect.of, charge = *c] { desk_->start(of, charge); });
+  clock_.after(run_.dice.between(0, 100), [this, partition, of = effect.of, charge = *c] { desk_->start(partition, of, charge); });
+}
+
+void sim_node::leading_ended(partition_id partition) {
+  clock_.after(101, [this, partition] { desk_->leave(partition); }); // behind what was begun before
 }
 
 /// To whoever leads by now, until it is taken: the next leader may not have begun the charge again.

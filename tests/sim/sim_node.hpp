@@ -78,9 +78,10 @@ public:
   void answer(const entry_stamp& at, const partition::origin& to, const domain::reply& r, bool is_query);
   void refuse(partition_id by, const partition::refusal_out& refusal);
   void send_note(partition_id to, partition::proposal note);
-  void charge(const partition::effect_out& effect);
+  void charge(partition_id partition, const partition::effect_out& effect);
   void role_changed(partition_id partition, const raft::role_changed& role);
   void leading_began(partition_id partition, log_term term);
+  void leading_ended(partition_id partition);
 
   /// Null: no replica of it is here.
   replica* find(partition_id partition);
