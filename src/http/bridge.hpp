@@ -44,7 +44,8 @@ struct node_services {
   std::function<void(std::uint32_t event, std::function<void(std::string)>)> audit;   // JSON
   std::function<void(std::function<void(std::string)>)> list_entities;                // JSON
   std::function<void(const entity_ref&, std::function<void(std::string)>)> inspect_entity;
-  std::function<std::string(partition_id, log_index after, std::size_t limit)> inspect_log; // JSON
+  /// JSON; without `after` the latest entries.
+  std::function<std::string(partition_id, std::optional<log_index> after, std::size_t limit)> inspect_log;
 
   /// Both from another thread: the manifest or what went wrong; {"backups": […]}.
   std::function<void(std::function<void(std::string manifest, std::string error)>)> make_backup;
@@ -55,6 +56,8 @@ struct node_services {
   using on_done = std::function<void(std::string error)>;
   std::function<void(partition_id, node_id to, on_done done)> transfer;
   std::function<void(on_done done)> rebalance;
+  /// `done` once the other nodes know the event in this revision, or soon after.
+  std::function<void(const std::string& slug, std::uint32_t revision, std::function<void()> done)> spread;
   std::function<void(node_id, on_done done)> may_remove; // empty error: no replica is left on that draining node
 };
 

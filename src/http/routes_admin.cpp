@@ -51,7 +51,11 @@ void answer_defined(bridge& b, const call_ptr& c, const domain::reply& reply, bo
   codec::json_writer w{text};
   w.begin_object().field("id", c->parameters.front()).field("number", e.number.value).field("revision", e.revision);
   w.field("changed", e.changed).end_object();
-  b.answer_json(c, created && e.changed && e.revision == 1 ? 201 : 200, std::move(text));
+  auto status = created && e.changed && e.revision == 1 ? 201u : 200u;
+  auto tell = [&b, c, status, text] { b.answer_json(c, status, text); };
+  if (!b.services().node.spread)
+    return tell();
+  b.services().node.spread(c->parameters.front(), e.revision, [&b, tell] { asio::post(b.context(), tell); });
 }
 
 entity_ref event_of(const call_ptr& c) {
@@ -333,8 +337,9 @@ void inspect_log(bridge& b, const call_ptr& c) {
     return;
   if (*partition >= b.services().routes.places().partitions())
     return b.fail(c, errc::bad_value, "there is no such partition");
+  auto behind = c->req.parameter("after") ? std::make_optional<log_index>(*after) : std::nullopt;
   b.answer_json(c, 200,
-                b.services().node.inspect_log({static_cast<std::uint32_t>(*partition)}, *after,
+                b.services().node.inspect_log({static_cast<std::uint32_t>(*partition)}, behind,
                                               static_cast<std::size_t>(std::min<std::uint64_t>(*limit, 200))));
 }
 

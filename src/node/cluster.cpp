@@ -22,8 +22,6 @@ constexpr std::chrono::milliseconds status_every{500};
 constexpr std::chrono::seconds balance_every{2};
 constexpr std::chrono::seconds settled{10}; // how long a leader leads before it is moved for the sake of balance
 constexpr std::chrono::seconds reachable_within{2};
-constexpr std::chrono::seconds transfer_patience{3}; // below the bridge's own deadline of 5
-constexpr std::size_t transfers_max = 64;
 
 bool is_loopback(const std::string& address) {
   try {
@@ -274,7 +272,7 @@ void cluster::tick(const std::vector<partition::status>& seen, const proto::Node
     std::lock_guard lock{lock_};
     own_ = status;
   }
-  settle_transfers();
+  settle_waits();
   auto now = clock::now();
   if (now - status_told_ >= status_every) {
     status_told_ = now;
@@ -360,79 +358,21 @@ bool cluster::hand_over_all(const std::vector<partition::status>& seen) {
 
 bool cluster::answer(const std::string& what, const std::string& argument,
                      const std::function<void(std::string)>& done) {
+  auto space = argument.find(' ');
+  auto second = space == std::string::npos ? 0 : std::strtoul(argument.c_str() + space + 1, nullptr, 10);
   if (what == "rebalance") {
     rebalance_wished_ = true;
     done("ok");
-    return true;
-  }
-  if (what != "transfer")
+  } else if (what == "transfer") {
+    partition_id partition{static_cast<std::uint32_t>(std::strtoul(argument.c_str(), nullptr, 10))};
+    tell(partition, actors::hand_over{node_id{static_cast<std::uint32_t>(second)}});
+    done("ok");
+  } else if (what == "event") {
+    await_event(argument.substr(0, space), static_cast<std::uint32_t>(second), [done] { done("ok"); });
+  } else {
     return false;
-  auto space = argument.find(' ');
-  partition_id partition{static_cast<std::uint32_t>(std::strtoul(argument.c_str(), nullptr, 10))};
-  node_id to;
-  if (space != std::string::npos)
-    to.value = static_cast<std::uint32_t>(std::strtoul(argument.c_str() + space + 1, nullptr, 10));
-  tell(partition, actors::hand_over{to});
-  done("ok");
+  }
   return true;
-}
-
-void cluster::transfer(partition_id partition, node_id to, http::node_services::on_done done) {
-  auto leader = parts_.routes->leader_of(partition);
-  if (!leader)
-    return done("partition " + std::to_string(partition.value) + " has no leader right now; try again");
-  if (leader == to)
-    return done({});
-  {
-    std::lock_guard lock{lock_};
-    if (transfers_.size() >= transfers_max)
-      return done("other transfers are under way; try again in a few seconds");
-    transfers_.push_back({partition, leader, to, clock::now() + transfer_patience, std::move(done)});
-  }
-  auto argument = std::to_string(partition.value) + " " + std::to_string(to.value);
-  if (leader == parts_.who->self)
-    answer("transfer", argument, [](const std::string&) {});
-  else
-    desk_->ask(leader, "transfer", argument, [](const std::optional<std::string>&) {}); // silence is seen below
-}
-
-/// The leader is asked, not obeyed at once: whether somebody took over is seen by who leads.
-void cluster::settle_transfers() {
-  std::vector<std::pair<http::node_services::on_done, std::string>> over;
-  {
-    std::lock_guard lock{lock_};
-    std::erase_if(transfers_, [&](awaited_transfer& t) {
-      auto leader = parts_.routes->leader_of(t.partition);
-      bool is_done = leader && (t.to ? leader == t.to : leader != t.from);
-      if (!is_done && clock::now() < t.until)
-        return false;
-      std::string error;
-      if (!is_done)
-        error = "partition " + std::to_string(t.partition.value) + " is still led by '" + name_of(leader ? leader : t.from) + "': " +
-                (t.to ? "'" + name_of(t.to) + "' holds no replica of it that votes, or none up to date"
-                      : "no other voter is up to date") +
-                "; see `sluicectl cluster status`";
-      over.emplace_back(std::move(t.done), std::move(error));
-      return true;
-    });
-  }
-  for (auto& [done, error] : over)
-    done(std::move(error));
-}
-
-std::string cluster::name_of(node_id node) const {
-  for (const auto& n : parts_.models->catalogue()->nodes)
-    if (n.id == node)
-      return n.name;
-  return std::to_string(node.value);
-}
-
-void cluster::rebalance(http::node_services::on_done done) {
-  rebalance_wished_ = true;
-  for (const auto& n : parts_.models->catalogue()->nodes)
-    if (n.id != parts_.who->self && n.state != domain::node_state::removed && links_->is_open(n.id))
-      desk_->ask(n.id, "rebalance", {}, [](const std::optional<std::string>&) {});
-  done({});
 }
 
 /// Of every node that said something lately, this one included.

@@ -71,6 +71,9 @@ public:
   /// Done once somebody else leads it (`to`, if set); an error if nobody took over within a few seconds.
   void transfer(partition_id partition, node_id to, http::node_services::on_done done);
   void rebalance(http::node_services::on_done done);
+  /// Done once every node that can be reached knows the event in this revision, or soon after: whoever defined an event
+  /// may use it anywhere.
+  void spread(const std::string& slug, std::uint32_t revision, std::function<void()> done);
   void may_remove(node_id node, http::node_services::on_done done) const;
   /// Answers what another node asks about partitions led here.
   bool answer(const std::string& what, const std::string& argument, const std::function<void(std::string)>& done);
@@ -92,7 +95,10 @@ private:
   template <class Message>
   void tell(partition_id partition, Message message);
   std::string name_of(node_id node) const;
-  void settle_transfers();
+  /// Looks ten times a second whether it is over; `done` says whether that came in time.
+  void await(std::function<bool()> is_over, std::chrono::milliseconds patience, std::function<void(bool in_time)> done);
+  void settle_waits();
+  void await_event(const std::string& slug, std::uint32_t revision, std::function<void()> done);
 
   config settings_;
   storage::log_store& store_;
@@ -103,16 +109,15 @@ private:
   std::unique_ptr<actors::peer_desk> desk_;
   std::unique_ptr<catalogue_port> catalogue_;
 
-  struct awaited_transfer {
-    partition_id partition;
-    node_id from, to;
+  struct wait {
+    std::function<bool()> is_over;
     clock::time_point until;
-    http::node_services::on_done done;
+    std::function<void(bool)> done;
   };
 
   mutable std::mutex lock_;
   proto::NodeStatus own_; // as of the last tick
-  std::vector<awaited_transfer> transfers_; // at most transfers_max
+  std::vector<wait> waits_; // at most waits_max
   std::shared_ptr<const domain::catalogue_update> followed_; // the catalogue the lines are set up for
   std::atomic<bool> founding_{false};
   std::atomic<bool> announced_{false};

@@ -82,7 +82,7 @@ private:
                   std::function<void(std::string)> done);
   void answer(const std::string& what, const std::string& argument, std::function<void(std::string)> done);
   void list_entities(std::function<void(std::string)> done);
-  std::string inspect_log(partition_id partition, log_index after, std::size_t limit);
+  std::string inspect_log(partition_id partition, std::optional<log_index> after, std::size_t limit);
   std::string metrics();
   void make_backup(std::function<void(std::string manifest, std::string error)> done);
   std::filesystem::path backup_folder() const;

@@ -146,6 +146,9 @@ http::node_services node::services() {
     cluster_->transfer(p, to, std::move(done));
   };
   s.rebalance = [this](http::node_services::on_done done) { cluster_->rebalance(std::move(done)); };
+  s.spread = [this](const std::string& slug, std::uint32_t revision, std::function<void()> done) {
+    cluster_->spread(slug, revision, std::move(done));
+  };
   s.may_remove = [this](node_id n, http::node_services::on_done done) { cluster_->may_remove(n, std::move(done)); };
   s.list_entities = [this](std::function<void(std::string)> done) { list_entities(std::move(done)); };
   s.inspect_entity = [this](const entity_ref& of, std::function<void(std::string)> done) {
@@ -157,7 +160,7 @@ http::node_services node::services() {
   s.list_backups = [this](std::function<void(std::string)> done) {
     inspect([this, done = std::move(done)] { done(list_backups(backup_folder())); });
   };
-  s.inspect_log = [this](partition_id partition, log_index after, std::size_t limit) {
+  s.inspect_log = [this](partition_id partition, std::optional<log_index> after, std::size_t limit) {
     return inspect_log(partition, after, limit);
   };
   return s;
@@ -193,7 +196,7 @@ void node::list_entities(std::function<void(std::string)> done) {
 }
 
 /// Of this node's own replica.
-std::string node::inspect_log(partition_id partition, log_index after, std::size_t limit) {
+std::string node::inspect_log(partition_id partition, std::optional<log_index> after, std::size_t limit) {
   std::string text;
   codec::json_writer w{text};
   w.begin_object().field("partition", partition.value).key("entries").begin_array();
@@ -206,7 +209,7 @@ std::string node::inspect_log(partition_id partition, log_index after, std::size
       last = seen_[partition.value].consensus.last_index;
     }
   }
-  auto from = std::max(first, after != 0 || last < limit ? after + 1 : last - limit + 1);
+  auto from = std::max(first, after || last < limit ? after.value_or(0) + 1 : last - limit + 1);
   for (const auto& e : store_->read_log(partition, from, from + limit - 1, 1024 * 1024)) {
     w.begin_object().field("index", e.index).field("term", e.term);
     w.field("kind", e.kind == 1 ? "commands" : e.kind == 0 ? "noop" : "members");

@@ -94,6 +94,13 @@ class AnyNode(ClusterCase):
         self.assertEqual(len(figures), 1, figures)
         self.on_all(lambda n: n.verify("show")["ok"], "the recount is clean")
 
+    def test_who_put_an_event_may_use_it_anywhere(self):
+        for n in range(12):
+            self.nodes[n % 3].put_event(definition(f"at-once-{n}", rows=1))
+            for node in self.nodes:
+                answer = node.client().get(f"/api/v1/events/at-once-{n}")
+                self.assertEqual(answer.status, 200, f"{node.title}: {answer}")
+
     def test_operators_use_any_node(self):
         first, second, third = self.nodes
         second.put_event(definition("fresh", rows=3))

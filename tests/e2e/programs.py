@@ -208,8 +208,10 @@ class Node(Program):
     def key_file(self):
         return self.data / "admin.key"
 
-    def log_entries(self, partition, limit=200, after=0):
-        return self.admin("GET", f"/inspect/log?partition={partition}&limit={limit}&after={after}")["entries"]
+    def log_entries(self, partition, limit=200, after=None):
+        """The latest, or those behind an index."""
+        behind = "" if after is None else f"&after={after}"
+        return self.admin("GET", f"/inspect/log?partition={partition}&limit={limit}{behind}")["entries"]
 
     def ctl(self, *arguments):
         """Runs sluicectl; the finished process."""

@@ -48,25 +48,38 @@ private:
 
 } // namespace
 
+namespace {
+
+node::config alone_on(const std::filesystem::path& data, const std::string& provider, std::size_t checkpoint_log_mib) {
+  node::config c;
+  c.data = data;
+  c.listen = "127.0.0.1:0";
+  c.payment_provider = provider;
+  c.checkpoint_log_mib = checkpoint_log_mib;
+  return c;
+}
+
+} // namespace
+
 in_process_node::in_process_node(const std::filesystem::path& data, const std::string& provider,
-                                 std::size_t checkpoint_log_mib) {
+                                 std::size_t checkpoint_log_mib)
+    : in_process_node{alone_on(data, provider, checkpoint_log_mib)} {}
+
+in_process_node::in_process_node(const node::config& settings, std::string admin_key) : key_{std::move(admin_key)} {
   static const bool logger_made = [] {
     spdlog::set_default_logger(spdlog::stderr_color_mt("node"));
     spdlog::set_level(spdlog::level::warn);
     return true;
   }();
   static_cast<void>(logger_made);
-  node::config c;
-  c.data = data;
-  c.listen = "127.0.0.1:0";
-  c.payment_provider = provider;
-  c.checkpoint_log_mib = checkpoint_log_mib;
-  node_ = std::make_unique<node::node>(c);
+  node_ = std::make_unique<node::node>(settings);
   to_ = target_from("127.0.0.1:" + std::to_string(node_->port()));
   if (!wait_until_up(to_, "/readyz", 60s))
     throw std::runtime_error{"the node in this process did not come up"};
+  if (key_.empty())
+    key_ = read_key((settings.data / "admin.key").string());
   admin_ = std::make_unique<plain_client>(to_);
-  admin_->set_key(read_key((data / "admin.key").string()));
+  admin_->set_key(key_);
 }
 
 in_process_node::~in_process_node() {

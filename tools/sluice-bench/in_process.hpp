@@ -19,6 +19,7 @@
 
 namespace sluice::node {
 class node;
+struct config;
 } // namespace sluice::node
 
 namespace sluice::bench {
@@ -28,7 +29,11 @@ public:
   /// Starts it on the folder and waits until it serves. It listens too, for event files and figures.
   explicit in_process_node(const std::filesystem::path& data, const std::string& provider = "127.0.0.1:1",
                            std::size_t checkpoint_log_mib = 24);
+  /// `admin_key`: of its cluster; empty: it founds one and makes its own.
+  explicit in_process_node(const node::config& settings, std::string admin_key = {});
   ~in_process_node();
+
+  const std::string& key() const { return key_; }
 
   node::node& inside() { return *node_; }
 
@@ -43,6 +48,7 @@ private:
   std::unique_ptr<node::node> node_;
   target to_;
   std::unique_ptr<plain_client> admin_;
+  std::string key_;
 };
 
 /// What one of the pump's lanes does next.

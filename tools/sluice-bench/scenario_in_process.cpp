@@ -200,6 +200,7 @@ void add_in_process(CLI::App& app, chosen_run& chosen) {
   }
   add_restart(*sub, chosen);
   add_checkpoint(*sub, chosen);
+  add_cluster(*sub, chosen);
 }
 
 } // namespace sluice::bench

@@ -20,6 +20,7 @@ void add_sellout(CLI::App& app, chosen_run& chosen);
 void add_in_process(CLI::App& app, chosen_run& chosen);
 void add_restart(CLI::App& in_process, chosen_run& chosen);
 void add_checkpoint(CLI::App& in_process, chosen_run& chosen);
+void add_cluster(CLI::App& in_process, chosen_run& chosen);
 void add_profile(CLI::App& app, chosen_run& chosen);
 void add_yardstick(CLI::App& app, chosen_run& chosen);
 void add_compare(CLI::App& app, chosen_run& chosen);

@@ -101,7 +101,7 @@ void inspect_entity(const settings& s, const entity_question& q);
 
 struct log_question {
   std::optional<std::uint32_t> partition;
-  std::uint64_t after = 0;
+  std::optional<std::uint64_t> after; // empty: the latest
   std::uint32_t limit = 20;
 };
 

@@ -87,7 +87,7 @@ void inspect_entity(const settings& s, const entity_question& q) {
 void inspect_log(const settings& s, const log_question& q) {
   admin_api api{s};
   auto target = "/admin/v1/inspect/log?partition=" + std::to_string(q.partition.value_or(0)) +
-                "&limit=" + std::to_string(q.limit) + (q.after != 0 ? "&after=" + std::to_string(q.after) : "");
+                "&limit=" + std::to_string(q.limit) + (q.after ? "&after=" + std::to_string(*q.after) : "");
   auto log = api.get(target);
   if (s.json)
     return put_line(log.text);

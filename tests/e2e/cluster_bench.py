@@ -1,0 +1,171 @@
+"""Three nodes with much in them: what a frozen follower costs the others, how long a lost disk takes to fill again, and how
+long all of them take to serve after a power cut. Not a test: figures for a quiet machine.
+
+    SLUICE_BIN=build/bin python3 tests/e2e/cluster_bench.py --frozen 60 --refill 1024 --restart"""
+import argparse
+import json
+import pathlib
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+from cluster import Cluster
+from harness import definition, wait_for
+from programs import PROGRAMS, Provider
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def resident_mib(node):
+    pages = int(pathlib.Path(f"/proc/{node.process.pid}/statm").read_text().split()[1])
+    return pages * 4096 / 2**20
+
+
+def disk_mib(node):
+    return sum(f.stat().st_size for f in node.data.rglob("*") if f.is_file()) / 2**20
+
+
+class Bench:
+    def __init__(self, folder):
+        self.provider = Provider(folder).start()
+        self.cluster = Cluster(folder / "cluster", self.provider, 3)
+        self.cluster.folder.mkdir(exist_ok=True)
+        self.cluster.start()
+        self.cluster.put_event(definition("show", admission={"maxActiveUsers": 1}))
+
+    def end(self):
+        for node in self.cluster.nodes:
+            if node.running:
+                node.resume()
+                node.kill()
+        self.provider.kill()
+
+    def load(self, kind, *more, node=1, wait=True):
+        """sluice-bench against one node; what it found."""
+        node = self.cluster[node]
+        process = subprocess.Popen([str(PROGRAMS / "sluice-bench"), kind, "--url", f"http://{node.host}:{node.port}", "--admin-key-file",
+                                    str(self.cluster.key_file), "--json", "-", *map(str, more)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                   text=True)
+        if not wait:
+            return process
+        told, complaint = process.communicate()
+        assert process.returncode == 0, told[-500:] + complaint
+        return json.loads(told)
+
+    def growth(self, seconds, rate, frozen=None):
+        """MiB more that the nodes but `frozen` have after so many seconds of joins."""
+        others = [n for n in self.cluster.nodes if n is not frozen]
+        load = self.load("join", "--rate", rate, "-s", seconds + 4, "--warm-up", 0, "-c", 32, node=others[0].number, wait=False)
+        time.sleep(2)
+        before = [resident_mib(n) for n in others]
+        if frozen:
+            frozen.pause()
+        most = before
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            most = [max(m, resident_mib(n)) for m, n in zip(most, others)]
+            time.sleep(0.5)
+        told, complaint = load.communicate()
+        assert load.returncode == 0, told[-500:] + complaint
+        if frozen:
+            frozen.resume()
+        return [m - b for m, b in zip(most, before)], before
+
+    def frozen(self, seconds, rate):
+        for what, frozen in (("warm", None), ("all well", None), ("n3 frozen", self.cluster[3])):
+            more, before = self.growth(seconds if what != "warm" else 10, rate, frozen)
+            say(f"{what:10} {seconds} s at {rate} joins/s: RSS {', '.join(f'{b:.0f} + {m:.0f}' for b, m in zip(before, more))} MiB")
+        began = time.monotonic()
+        self.cluster.await_replicated()
+        self.cluster.await_equal_states()
+        say(f"caught up {time.monotonic() - began:.1f} s after it went on")
+
+    def refill(self, mib):
+        while disk_mib(self.cluster[1]) < mib:
+            self.load("journey", "-s", 15, "--warm-up", 0, "-c", 256, "--free")
+            say(f"  {disk_mib(self.cluster[1]):.0f} MiB")
+        node = self.cluster[3]
+        began = time.monotonic()
+        self.cluster.wipe(node)
+        self.cluster.await_replicated(seconds=600)
+        took = time.monotonic() - began
+        say(f"wiped node back as a voter of everything: {took:.1f} s, {disk_mib(node):.0f} MiB on its disk, others {disk_mib(self.cluster[1]):.0f}")
+
+    def restart(self, waiting, reservations):
+        made = 0
+        while made < waiting:
+            told = self.load("join", "-s", 15, "--warm-up", 0, "-c", 256, "-t", 1)
+            made += self.units(told)
+            say(f"  {made} waiting")
+        made = 0
+        while made < reservations:
+            told = self.load("journey", "-s", 15, "--warm-up", 0, "-c", 256, "--free")
+            made += self.units(told)
+            say(f"  {made} reservations")
+        for how in ("clean", "power cut"):
+            for node in self.cluster.nodes:
+                node.stop(120) if how == "clean" else node.process.kill()
+            for node in self.cluster.nodes:
+                node.kill()
+            began = time.monotonic()
+            for node in self.cluster.nodes:
+                node.start(wait=False)
+            took = self.first_write(began)
+            for node in self.cluster.nodes:
+                node.wait_ready()
+            say(f"{how}: first write {took:.2f} s after the start of all three, everybody ready {time.monotonic() - began:.2f} s")
+
+    def first_write(self, began):
+        told = []
+
+        def ask(node):
+            while not told and time.monotonic() < began + 60:
+                try:
+                    answer = node.client(timeout=5).post("/api/v1/events/show/queue", {"userId": secrets.token_hex(8)})
+                    if answer.status in (200, 202):
+                        told.append(time.monotonic() - began)
+                except Exception:  # noqa: BLE001 - it is not there yet
+                    time.sleep(0.01)
+        threads = [threading.Thread(target=ask, args=(n,)) for n in self.cluster.nodes]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        return min(told)
+
+    @staticmethod
+    def units(told):
+        return sum(s["finished"] for s in told["stages"])
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--frozen", type=int, default=0, metavar="SECONDS", help="stop a follower for so long, under load")
+    p.add_argument("--rate", type=int, default=4000, help="joins a second meanwhile")
+    p.add_argument("--refill", type=int, default=0, metavar="MIB", help="wipe a node of so much")
+    p.add_argument("--restart", action="store_true", help="with --waiting people and --reservations")
+    p.add_argument("--waiting", type=int, default=1_000_000)
+    p.add_argument("--reservations", type=int, default=100_000)
+    options = p.parse_args()
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="sluice-cluster-bench-"))
+    bench = Bench(folder)
+    try:
+        if options.frozen:
+            bench.frozen(options.frozen, options.rate)
+        if options.restart:
+            bench.restart(options.waiting, options.reservations)
+        if options.refill:
+            bench.refill(options.refill)
+    finally:
+        bench.end()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
