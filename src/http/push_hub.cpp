@@ -12,7 +12,7 @@ namespace sluice::http {
 
 namespace {
 
-constexpr std::chrono::milliseconds tick_every{100};
+constexpr std::chrono::milliseconds look_every{100};
 constexpr std::size_t slice = 500; // streams looked at in one turn
 
 std::string key_of(event_number event, const std::string& user) {
@@ -142,7 +142,7 @@ void push_hub::on_tick() {
   });
   if (!looking_)
     look_at(0);
-  tick_.expires_after(tick_every);
+  tick_.expires_after(look_every);
   tick_.async_wait([this](const boost::system::error_code& cancelled) {
     if (!cancelled && !stopping_)
       on_tick();

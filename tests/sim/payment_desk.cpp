@@ -6,28 +6,28 @@ namespace sluice::simulation {
 
 namespace {
 
-using outcome = domain::charge_outcome;
+using settled = domain::charge_outcome;
 
 /// What an inquiry says about a step; empty: it is still to be done.
-std::optional<outcome> judge(domain::charge_step step, provider_answer::state found) {
+std::optional<settled> judge(domain::charge_step step, provider_answer::state found) {
   using s = provider_answer::state;
   switch (step) {
   case domain::charge_step::authorise:
     if (found == s::none)
       return std::nullopt;
-    return found == s::authorised || found == s::captured ? outcome::done : outcome::refused;
+    return found == s::authorised || found == s::captured ? settled::done : settled::refused;
   case domain::charge_step::capture:
     if (found == s::authorised)
       return std::nullopt;
-    return found == s::captured || found == s::refunded ? outcome::done : outcome::refused;
+    return found == s::captured || found == s::refunded ? settled::done : settled::refused;
   case domain::charge_step::cancel:
     if (found == s::authorised)
       return std::nullopt;
-    return found == s::captured ? outcome::refused : outcome::done;
+    return found == s::captured ? settled::refused : settled::done;
   case domain::charge_step::refund:
     if (found == s::captured)
       return std::nullopt;
-    return found == s::refunded ? outcome::done : outcome::refused;
+    return found == s::refunded ? settled::done : settled::refused;
   }
   return std::nullopt;
 }
@@ -97,9 +97,9 @@ void payment_desk::on_answer(const reservation_id& id, bool inquiry, provider_an
   };
   if (!inquiry) {
     if (a.outcome == verdict::done)
-      return finish(id, outcome::done);
+      return finish(id, settled::done);
     if (a.outcome == verdict::refused)
-      return finish(id, outcome::refused);
+      return finish(id, settled::refused);
     return again(true);
   }
   if (a.outcome == verdict::told) {
@@ -110,12 +110,12 @@ void payment_desk::on_answer(const reservation_id& id, bool inquiry, provider_an
   } else if (++j.tries < tries_max) {
     return again(true);
   }
-  finish(id, outcome::unknown);
+  finish(id, settled::unknown);
 }
 
 void payment_desk::finish(const reservation_id& id, domain::charge_outcome result) {
   const auto& j = lines_.at(id).front();
-  if (!j.left || result != outcome::unknown)
+  if (!j.left || result != settled::unknown)
     report_(j.session, {id, j.what.step, j.what.attempt, result, {}});
   next(id);
 }

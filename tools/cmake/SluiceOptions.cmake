@@ -2,6 +2,7 @@
 option(SLUICE_TESTS "Build the tests" ON)
 option(SLUICE_ALL_TESTS "Also the tests that only `tools/check --all` runs" OFF)
 option(SLUICE_PURE_ONLY "Build only the rooms without I/O (core, domain, codec, raft, partition, simulation)" OFF)
+option(SLUICE_UNITY "Compile a room's files several at a time: half the time from nothing, more after a small change" ON)
 set(SLUICE_SANITIZE "" CACHE STRING "Sanitizers to build with, e.g. address,undefined")
 option(SLUICE_PLANTED_BUGS "Compile in the faults that prove the simulators' checkers (never for a node that sells)" OFF)
 option(SLUICE_TIDY "Run clang-tidy with the build" OFF)
@@ -64,9 +65,10 @@ endif()
 # What nearly every file reads: half the time of compiling a small one.
 set(SLUICE_STANDARD_HEADERS <algorithm> <chrono> <functional> <map> <memory> <optional> <set> <string> <variant> <vector>)
 
-# sluice_room(name SOURCES ... LINKS ... [PRIVATE_LINKS ...] [PCH ...]): one room, one static library.
+# sluice_room(name SOURCES ... LINKS ... [PRIVATE_LINKS ...] [PCH ...] [APART]): one room, one static library. APART: its files
+# use the same names for different things, and are never compiled together.
 function(sluice_room name)
-  cmake_parse_arguments(ROOM "" "" "SOURCES;LINKS;PRIVATE_LINKS;PCH" ${ARGN})
+  cmake_parse_arguments(ROOM "APART" "" "SOURCES;LINKS;PRIVATE_LINKS;PCH" ${ARGN})
   add_library(${name} STATIC ${ROOM_SOURCES})
   target_include_directories(${name} PUBLIC "${PROJECT_SOURCE_DIR}/src" "${PROJECT_SOURCE_DIR}")
   target_link_libraries(${name} PUBLIC ${ROOM_LINKS} PRIVATE sluice_flags ${ROOM_PRIVATE_LINKS})
@@ -75,6 +77,9 @@ function(sluice_room name)
     target_precompile_headers(${name} PRIVATE ${ROOM_PCH})
   elseif(size GREATER 4)
     target_precompile_headers(${name} PRIVATE ${SLUICE_STANDARD_HEADERS})
+  endif()
+  if(SLUICE_UNITY AND NOT ROOM_APART AND size GREATER 4)
+    set_target_properties(${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 5)
   endif()
   if(SLUICE_TIDY)
     set_target_properties(${name} PROPERTIES CXX_CLANG_TIDY "${CLANG_TIDY_PROGRAM};--quiet")

@@ -14,14 +14,14 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::array<std::string_view, 1> names{"get"};
+constexpr std::array<std::string_view, 1> requests_made{"get"};
 
 /// The same GET over and over.
 class get_load final : public workload {
 public:
   explicit get_load(const target& to) : request_{"GET / HTTP/1.1\r\nHost: " + to.host + "\r\n\r\n"} {}
 
-  std::span<const std::string_view> kinds() const override { return names; }
+  std::span<const std::string_view> kinds() const override { return requests_made; }
 
   step begin(lane_number, time_point) override { return step::send(0, request_); }
 

@@ -40,7 +40,7 @@ std::uint32_t commonest(Each&& each) {
   return most == counts.end() ? 0 : most->first;
 }
 
-std::optional<std::int64_t> number_in(const std::string& text) {
+std::optional<std::int64_t> whole_number(const std::string& text) {
   std::int64_t value = 0;
   auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
   if (parsed.ec != std::errc{} || parsed.ptr != text.data() + text.size() || std::to_string(value) != text || value < 0 ||
@@ -173,7 +173,7 @@ private:
     std::optional<std::int64_t> first;
     for (std::size_t i = 0; i < row.seats.size(); ++i) {
       const auto& seat = row.seats[i];
-      auto n = number_in(seat.number);
+      auto n = whole_number(seat.number);
       if (!n)
         return {};
       if (!first)
