@@ -30,8 +30,9 @@ void call(self_pointer self, std::uint64_t id, bool inquire) {
   if (!inquire)
     ++c.tries;
   ++(inquire ? state.figures->inquiries : state.figures->calls);
-  provider_request request{c.what.reservation, c.what.step, inquire,     c.what.amount,
-                           c.what.currency,    c.what.card, state.settings.call_deadline};
+  provider_request request{
+      c.what.reservation,          c.what.step, inquire, c.what.amount, c.what.currency, c.what.card,
+      state.settings.call_deadline};
   // The provider may answer after the desk is gone: a weak handle does not keep it.
   auto back = caf::actor_cast<caf::actor_addr>(self);
   state.provider->call(std::move(request), [back, id](provider_result result) {

@@ -48,7 +48,7 @@ struct progress {
   /// In a quorum.
   bool counts() const { return standing == raft::standing::full; }
 
-  bool lost_its_log() const { return standing == raft::standing::rejoining; }
+  bool lost_its_log() const { return standing != raft::standing::unknown && standing != raft::standing::full; }
 
   /// Its process is a new one, perhaps with an empty disk: all we knew of its log is void.
   void restarted() {

@@ -1,9 +1,11 @@
 // A replica whose log was lost or shortened has forgotten what it acknowledged, perhaps also whom it voted for. It
 // neither votes nor counts in any quorum until the others have gone on without it: it has to hold, durable and
-// committed, a configuration without its vote, at or beyond the last index the leader had after its restart (its refilled
-// log has old configurations too, and they prove nothing). From then on its word is as good as that of any learner:
+// committed, a configuration without its vote, at or beyond the last index the leader had after its restart (its
+// refilled log has old configurations too, and they prove nothing). From then on its word is as good as that of any
+// learner:
 //
-// - What it acknowledged: that configuration C was committed by majorities in which it did not count. Each of them meets,
+// - What it acknowledged: that configuration C was committed by majorities in which it did not count. Each of them
+// meets,
 //   in somebody else, every majority that did lean on it (two majorities of neighbouring configurations have more
 //   members together than there are others). So whatever was committed with its forgotten word is in C's log.
 // - Whom it voted for: a candidate with its forgotten vote either has C, in which the vote is worth nothing, or needs

@@ -89,7 +89,7 @@ struct append_request {
 enum class standing : std::uint8_t {
   unknown = 0,   // counts in no quorum
   rejoining = 1, // its log was lost: counts in none either
-  full = 2,
+  full = 3,      // 2 is nobody's: an earlier core's word for one that waits for its promotion
 };
 
 struct append_reply {

@@ -30,13 +30,19 @@ void catalogue::apply(const moment& at, const message& m, effects& out) {
       m);
 }
 
+/// For the audit. Not before every program knows that fact: what an entry gives must be equal on all of them.
+void catalogue::audit(cluster_changed what, effects& out) const {
+  if (state_.feature_level >= 2)
+    out.push_back(fact{std::move(what)});
+}
+
 void catalogue::finish(const moment& at, effects& out) {
   if (std::exchange(changed_, false))
     publish_all(at.now, out);
 }
 
 void catalogue::publish_all(const entry_time&, effects& out) {
-  catalogue_update update{state_.founded, state_.cluster_id, state_.epoch, state_.wrapped_keys, {}, {}, {},
+  catalogue_update update{state_.founded,     state_.cluster_id,   state_.epoch, state_.wrapped_keys, {}, {}, {},
                           state_.replication, state_.feature_level};
   for (const auto& [slug, entry] : state_.events)
     update.events.push_back(entry);
@@ -63,8 +69,11 @@ void catalogue::on(const moment&, const found_cluster& c, effects& out) {
       state_.last_node = std::max(state_.last_node, c.first->id.value);
       state_.feature_level = std::max(state_.feature_level, c.first->feature_level); // nobody older has to follow
     }
-    out.push_back(fact{cluster_changed{"founded", c.first ? c.first->name : std::string{},
-                                       "cluster " + c.cluster_id + ", epoch " + std::to_string(c.epoch), {}}});
+    audit(cluster_changed{"founded",
+                          c.first ? c.first->name : std::string{},
+                          "cluster " + c.cluster_id + ", epoch " + std::to_string(c.epoch),
+                          {}},
+          out);
   }
   out.push_back(answer{done{}});
 }
@@ -95,7 +104,7 @@ void catalogue::on(const moment&, const event_summary& n, effects& out) {
   changed_ = true;
   if (n.removed) {
     state_.events.erase(known);
-    out.push_back(fact{cluster_changed{"event removed", n.slug, {}, {}}});
+    audit(cluster_changed{"event removed", n.slug, {}, {}}, out);
     return;
   }
   auto& entry = known->second;
@@ -117,7 +126,7 @@ void catalogue::on(const moment&, const add_key& c, effects& out) {
   }
   state_.keys[c.name] = key_entry{c.name, c.hash, c.role};
   changed_ = true;
-  out.push_back(fact{cluster_changed{"key added", c.name, std::string{word_of(c.role)}, c.by}});
+  audit(cluster_changed{"key added", c.name, std::string{word_of(c.role)}, c.by}, out);
   out.push_back(answer{done{}});
 }
 
@@ -135,7 +144,7 @@ void catalogue::on(const moment&, const remove_key& c, effects& out) {
   }
   state_.keys.erase(known);
   changed_ = true;
-  out.push_back(fact{cluster_changed{"key removed", c.name, {}, c.by}});
+  audit(cluster_changed{"key removed", c.name, {}, c.by}, out);
   out.push_back(answer{done{}});
 }
 

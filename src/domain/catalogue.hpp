@@ -86,6 +86,7 @@ private:
   const node_entry* present(const std::string& name) const { return const_cast<catalogue*>(this)->present(name); }
   const node_entry* with_disk(std::uint64_t disk) const;
   std::size_t active_members() const;
+  void audit(cluster_changed what, effects& out) const;
   void forget_old_nodes();
 
   catalogue_state state_;

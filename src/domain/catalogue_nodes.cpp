@@ -56,7 +56,7 @@ void catalogue::on(const moment& at, const add_join_token& c, effects& out) {
       return a.second.expires < b.second.expires;
     }));
   if (tokens.try_emplace(c.hash, join_token{c.hash, c.expires, c.replaces, false}).second)
-    out.push_back(fact{cluster_changed{"join token made", c.replaces, {}, c.by}});
+    audit(cluster_changed{"join token made", c.replaces, {}, c.by}, out);
   out.push_back(answer{done{}});
 }
 
@@ -84,10 +84,11 @@ void catalogue::on(const moment& at, const join_cluster& c, effects& out) {
     node.id = {++state_.last_node};
   }
   out.push_back(answer{joined_reply{node.id, node.generation, state_.replication}});
-  out.push_back(fact{cluster_changed{known != nullptr ? "node replaced" : "node joined", node.name,
-                                     "node " + std::to_string(node.id.value) + ", generation " +
-                                         std::to_string(node.generation),
-                                     {}}});
+  audit(cluster_changed{known != nullptr ? "node replaced" : "node joined",
+                        node.name,
+                        "node " + std::to_string(node.id.value) + ", generation " + std::to_string(node.generation),
+                        {}},
+        out);
   state_.nodes[node.id] = std::move(node);
   changed_ = true;
 }
@@ -206,7 +207,7 @@ void catalogue::on(const moment&, const change_node& c, effects& out) {
   const char* what = c.state == node_state::active     ? "node activated"
                      : c.state == node_state::draining ? "node drained"
                                                        : "node removed";
-  out.push_back(fact{cluster_changed{what, c.name, {}, c.by}});
+  audit(cluster_changed{what, c.name, {}, c.by}, out);
   if (c.state == node_state::removed) {
     node->peer_address.clear();
     node->http_address.clear();
@@ -248,7 +249,7 @@ void catalogue::on(const moment&, const set_replication& c, effects& out) {
   if (state_.replication != c.factor) {
     state_.replication = c.factor;
     changed_ = true;
-    out.push_back(fact{cluster_changed{"replication changed", {}, std::to_string(c.factor), c.by}});
+    audit(cluster_changed{"replication changed", {}, std::to_string(c.factor), c.by}, out);
   }
   out.push_back(answer{done{}});
 }
@@ -265,9 +266,9 @@ void catalogue::on(const moment&, const activate_feature& c, effects& out) {
   }
   bool any = false;
   for (const auto& [id, node] : state_.nodes) {
-    if (node.role != node_role::member || node.state == node_state::removed)
+    if (node.state == node_state::removed)
       continue;
-    any = true;
+    any = any || node.role == node_role::member;
     if (node.feature_level < c.level) {
       out.push_back(answer{refused(errc::version_too_old, "node '" + node.name + "' runs '" + node.version +
                                                               "', which knows feature level " +
@@ -281,7 +282,7 @@ void catalogue::on(const moment&, const activate_feature& c, effects& out) {
   }
   state_.feature_level = c.level;
   changed_ = true;
-  out.push_back(fact{cluster_changed{"feature level raised", {}, std::to_string(c.level), c.by}});
+  audit(cluster_changed{"feature level raised", {}, std::to_string(c.level), c.by}, out);
   out.push_back(answer{done{}});
 }
 

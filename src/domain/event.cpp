@@ -45,7 +45,8 @@ void event::apply(const moment& at, const message& m, effects& out) {
       [&](const auto& body) {
         using body_type = std::decay_t<decltype(body)>;
         constexpr bool is_tell = std::is_same_v<body_type, stock_changed> || std::is_same_v<body_type, visit_done> ||
-                                 std::is_same_v<body_type, sale_settled> || std::is_same_v<body_type, charges_changed> ||
+                                 std::is_same_v<body_type, sale_settled> ||
+                                 std::is_same_v<body_type, charges_changed> ||
                                  std::is_same_v<body_type, count_received>;
         if constexpr (std::is_same_v<body_type, pulse>) {
           // begin and finish do what is due
@@ -165,8 +166,8 @@ void event::on(const moment& at, const define_event& c, effects& out) {
       out.push_back(tell{entity_ref::of_seat_block(number_, block.number), sale_window{true}});
   }
   const auto& d = definition();
-  out.push_back(note{entity_ref::of_catalogue(),
-                     event_summary{number_, d.id, d.name, d.venue, d.starts_at, d.time_zone, false}});
+  out.push_back(
+      note{entity_ref::of_catalogue(), event_summary{number_, d.id, d.name, d.venue, d.starts_at, d.time_zone, false}});
   if (before && before->definition.local_date != d.local_date && head_.sold > 0)
     head_.count_changed = true;
   out.push_back(fact{event_changed{"defined", d.admission.users_per_minute, d.admission.max_active_users, c.by}});
@@ -176,9 +177,7 @@ void event::on(const moment& at, const define_event& c, effects& out) {
 }
 
 void event::on(const moment& at, const control_event& c, effects& out) {
-  auto refuse = [&](std::string why) {
-    out.push_back(answer{refusal{errc::action_not_allowed, std::move(why), {}}});
-  };
+  auto refuse = [&](std::string why) { out.push_back(answer{refusal{errc::action_not_allowed, std::move(why), {}}}); };
   bool over = definition().sale_closes_at && *definition().sale_closes_at <= at.now.wall;
   const char* what = "message";
   switch (c.action) {
@@ -196,7 +195,10 @@ void event::on(const moment& at, const control_event& c, effects& out) {
     what = "pause";
     break;
   case event_action::resume:
-    head_.paused = head_.draining = false;
+    if (head_.paused)
+      head_.paused = false; // a drain goes on behind it
+    else
+      head_.draining = false;
     what = "resume";
     break;
   case event_action::drain:
@@ -247,8 +249,8 @@ void event::remove(const control_event& c, effects& out) {
   const auto& d = definition();
   out.push_back(note{entity_ref::of_catalogue(), event_summary{number_, d.id, {}, {}, {}, {}, true}});
   if (head_.count_sequence > 0)
-    out.push_back(
-        note{entity_ref::of_ranking(), sold_count{number_, head_.count_sequence + 1, d.local_date, 0, head_.last_sale}});
+    out.push_back(note{entity_ref::of_ranking(),
+                       sold_count{number_, head_.count_sequence + 1, d.local_date, 0, head_.last_sale}});
   out.push_back(fact{event_changed{"removed", 0, 0, c.by}});
   out.push_back(publish{event_removed{number_}});
   out.push_back(answer{done{}});
@@ -285,9 +287,7 @@ void event::on(const moment& at, const join& c, effects& out) {
   auto known = room_.book().find(c.user);
   bool live = known && !is_terminal(room_.book().state_of(known));
   if (!live) {
-    auto refuse = [&](errc why, std::string detail) {
-      out.push_back(answer{refusal{why, std::move(detail), {}}});
-    };
+    auto refuse = [&](errc why, std::string detail) { out.push_back(answer{refusal{why, std::move(detail), {}}}); };
     switch (phase(at.now.wall)) {
     case event_phase::scheduled:
       return refuse(errc::event_not_open, "the sale has not opened yet");
@@ -379,7 +379,8 @@ reply event::ask(const entry_time& now, const message& m) const {
   return reply_for(c->ticket, now);
 }
 
-// ---- what the rest of the group reports ------------------------------------------------------------------------------
+// ---- what the rest of the group reports
+// ------------------------------------------------------------------------------
 
 void event::on(const moment&, const stock_changed& t, effects&) {
   head_.stock[t.block] = t.counts; // the phase may follow; finish looks
@@ -407,7 +408,8 @@ void event::on(const moment&, const count_received& t, effects&) {
   head_.count_received = std::max(head_.count_received, t.sequence);
 }
 
-// ---- derived ---------------------------------------------------------------------------------------------------------
+// ---- derived
+// ---------------------------------------------------------------------------------------------------------
 
 event_phase event::phase(wall_time now) const {
   const auto& d = definition();
@@ -457,16 +459,16 @@ void event::tell_sale_window(const moment& at, effects& out) {
     return;
   head_.window_told_open = open;
   for (const auto& block : head_.placed->blocks)
-    out.push_back(tell{block.area ? entity_ref::of_area(number_, block.number)
-                                  : entity_ref::of_seat_block(number_, block.number),
-                       sale_window{open}});
+    out.push_back(
+        tell{block.area ? entity_ref::of_area(number_, block.number) : entity_ref::of_seat_block(number_, block.number),
+             sale_window{open}});
 }
 
 void event::send_count(effects& out) {
   ++head_.count_sequence;
   head_.count_changed = false;
-  out.push_back(note{entity_ref::of_ranking(), sold_count{number_, head_.count_sequence, definition().local_date,
-                                                          head_.sold, head_.last_sale}});
+  out.push_back(note{entity_ref::of_ranking(),
+                     sold_count{number_, head_.count_sequence, definition().local_date, head_.sold, head_.last_sale}});
 }
 
 ticket_reply event::reply_for(ticket_number t, const entry_time& now) const {

@@ -48,7 +48,8 @@ std::optional<refusal> session::why_not_pay(const moment& at, const pay_hold& c)
   bool free = found->second.amount == 0;
   if (free != (c.method == payment_method::free))
     return refusal{errc::method_not_accepted,
-                   free ? "nothing is to be paid; use the method \"free\"" : "this amount needs a paying method", {}};
+                   free ? "nothing is to be paid; use the method \"free\"" : "this amount needs a paying method",
+                   {}};
   if (state_.reservations.contains(c.reservation))
     return refusal{errc::bad_value, "the reservation id was used before", {}};
   return std::nullopt;
@@ -112,7 +113,8 @@ void session::settle_pin(const moment& at, std::map<hold_id, asked_pin>::iterato
   out.push_back(answer{describe(id, made)});
 }
 
-// ---- the provider's answers ------------------------------------------------------------------------------------------
+// ---- the provider's answers
+// ------------------------------------------------------------------------------------------
 
 void session::on(const moment& at, const charge_settled& c, effects& out) {
   out.push_back(answer{done{}}); // the desk needs to know that it was logged, not what came of it
@@ -120,7 +122,8 @@ void session::on(const moment& at, const charge_settled& c, effects& out) {
   if (found == state_.reservations.end())
     return;
   auto& r = found->second;
-  bool is_late = r.state == reservation_state::failed && c.step == charge_step::authorise && c.outcome == charge_outcome::done;
+  bool is_late =
+      r.state == reservation_state::failed && c.step == charge_step::authorise && c.outcome == charge_outcome::done;
   if (is_late)
     return void_again(at, c.reservation, r, out);
   if (r.pay.step != c.step || r.pay.attempt != c.attempt || r.pay.retry_at)
@@ -237,10 +240,10 @@ void session::on(const moment& at, const cancel_reservation& c, effects& out) {
     [[fallthrough]];
   case reservation_state::paying:
   case reservation_state::failed:
-    out.push_back(answer{refusal{errc::not_cancellable,
-                                 "only a confirmed reservation can be cancelled; this one is " +
-                                     std::string{word_of(r.state)},
-                                 {}}});
+    out.push_back(
+        answer{refusal{errc::not_cancellable,
+                       "only a confirmed reservation can be cancelled; this one is " + std::string{word_of(r.state)},
+                       {}}});
     return;
   case reservation_state::cancelled:
   case reservation_state::refund_pending:
@@ -250,7 +253,8 @@ void session::on(const moment& at, const cancel_reservation& c, effects& out) {
   out.push_back(answer{describe(c.reservation, r)});
 }
 
-// ---- steps -----------------------------------------------------------------------------------------------------------
+// ---- steps
+// -----------------------------------------------------------------------------------------------------------
 
 void session::ask_provider(const moment&, const reservation_id& id, reservation& r, charge_step step, effects& out) {
   if (step == charge_step::cancel && is_planted(planted::no_void))

@@ -8,7 +8,6 @@
 
 #include <boost/asio/post.hpp>
 
-
 namespace sluice::http::routes {
 
 namespace {
@@ -19,6 +18,17 @@ std::function<void(std::string)> answer_from_elsewhere(bridge& b, const call_ptr
     asio::post(b.context(), [&b, c, text = std::move(text)]() mutable {
       if (text.empty())
         return b.fail(c, errc::not_found, "it is not active on this node");
+      b.answer_json(c, 200, std::move(text));
+    });
+  };
+}
+
+/// Likewise, of the node that leads the partition.
+std::function<void(std::string)> answer_from_leader(bridge& b, const call_ptr& c) {
+  return [&b, c](std::string text) {
+    asio::post(b.context(), [&b, c, text = std::move(text)]() mutable {
+      if (text.empty())
+        return b.fail(c, errc::node_not_ready, "the node that leads this partition does not answer; try again");
       b.answer_json(c, 200, std::move(text));
     });
   };
@@ -110,18 +120,19 @@ void put_event(bridge& b, const call_ptr& c) {
   auto shared = std::make_shared<const domain::event_definition>(std::move(*definition));
   // First the slug gets its number, then the event of that number its definition. A crash in between leaves a number
   // without an event; doing it again goes on from there.
-  b.partitions().propose(
-      entity_ref::of_catalogue(), domain::register_event{shared->id, new_request_id()},
-      [&b, c, shared](const domain::reply& reply, log_index) {
-        if (const auto* why = std::get_if<domain::refusal>(&reply))
-          return b.fail(c, *why);
-        const auto& registered = std::get<domain::registered_reply>(reply);
-        std::uint64_t seed = 0;
-        fill_random(&seed, sizeof(seed));
-        b.partitions().propose(entity_ref::of_event(registered.number),
-                               domain::define_event{*shared, seed, c->key_name, new_request_id()},
-                               [&b, c](const domain::reply& defined, log_index) { answer_defined(b, c, defined, true); });
-      });
+  b.partitions().propose(entity_ref::of_catalogue(), domain::register_event{shared->id, new_request_id()},
+                         [&b, c, shared](const domain::reply& reply, log_index) {
+                           if (const auto* why = std::get_if<domain::refusal>(&reply))
+                             return b.fail(c, *why);
+                           const auto& registered = std::get<domain::registered_reply>(reply);
+                           std::uint64_t seed = 0;
+                           fill_random(&seed, sizeof(seed));
+                           b.partitions().propose(entity_ref::of_event(registered.number),
+                                                  domain::define_event{*shared, seed, c->key_name, new_request_id()},
+                                                  [&b, c](const domain::reply& defined, log_index) {
+                                                    answer_defined(b, c, defined, true);
+                                                  });
+                         });
 }
 
 void get_event_file(bridge& b, const call_ptr& c) {
@@ -240,19 +251,20 @@ void event_stats(bridge& b, const call_ptr& c) {
 
 void verify_event(bridge& b, const call_ptr& c) {
   if (b.find_event(c))
-    b.services().node.verify(c->event->number().value, answer_from_elsewhere(b, c));
+    b.services().node.verify(c->event->number().value, answer_from_leader(b, c));
 }
 
 void audit_event(bridge& b, const call_ptr& c) {
   if (b.find_event(c))
-    b.services().node.audit(c->event->number().value, answer_from_elsewhere(b, c));
+    b.services().node.audit(c->event->number().value, answer_from_leader(b, c));
 }
 
 void audit_cluster(bridge& b, const call_ptr& c) {
-  b.services().node.audit(0, answer_from_elsewhere(b, c)); // the catalogue's facts belong to no event
+  b.services().node.audit(0, answer_from_leader(b, c)); // the catalogue's facts belong to no event
 }
 
-// ---- keys ------------------------------------------------------------------------------------------------------------
+// ---- keys
+// ------------------------------------------------------------------------------------------------------------
 
 void list_keys(bridge& b, const call_ptr& c) {
   std::string text;
@@ -283,7 +295,8 @@ void create_key(bridge& b, const call_ptr& c) {
   if (!b.accept(c, mistakes))
     return;
   auto key = "slk_" + base32(random_bytes<25>());
-  b.partitions().propose(entity_ref::of_catalogue(), domain::add_key{name, sha256_hex(key), *known, new_request_id(), c->key_name},
+  b.partitions().propose(entity_ref::of_catalogue(),
+                         domain::add_key{name, sha256_hex(key), *known, new_request_id(), c->key_name},
                          [&b, c, name, role, key](const domain::reply& reply, log_index) {
                            if (const auto* why = std::get_if<domain::refusal>(&reply))
                              return b.fail(c, *why);
@@ -296,11 +309,13 @@ void create_key(bridge& b, const call_ptr& c) {
 }
 
 void delete_key(bridge& b, const call_ptr& c) {
-  b.partitions().propose(entity_ref::of_catalogue(), domain::remove_key{c->parameters.front(), new_request_id(), c->key_name},
+  b.partitions().propose(entity_ref::of_catalogue(),
+                         domain::remove_key{c->parameters.front(), new_request_id(), c->key_name},
                          [&b, c](const domain::reply& reply, log_index) { answer_done(b, c, reply); });
 }
 
-// ---- looking inside ----------------------------------------------------------------------------------------------------
+// ---- looking inside
+// ----------------------------------------------------------------------------------------------------
 
 void show_cluster(bridge& b, const call_ptr& c) {
   b.services().node.describe_cluster(answer_from_elsewhere(b, c));

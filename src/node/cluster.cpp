@@ -86,7 +86,8 @@ cluster::cluster(const config& settings, storage::log_store& store)
     store.put_fact("peer-port", std::to_string(links_->port()));
   peer_address_ = settings_.peer_address;
   if (peer_address_.empty())
-    peer_address_ = settings_.peer_listen.substr(0, settings_.peer_listen.rfind(':') + 1) + std::to_string(links_->port());
+    peer_address_ =
+        settings_.peer_listen.substr(0, settings_.peer_listen.rfind(':') + 1) + std::to_string(links_->port());
 }
 
 cluster::~cluster() {
@@ -128,7 +129,8 @@ void cluster::tell(partition_id partition, Message message) {
     caf::anon_send(handle, std::move(message));
 }
 
-// ---- letting nodes in --------------------------------------------------------------------------------------------------
+// ---- letting nodes in
+// --------------------------------------------------------------------------------------------------
 
 void cluster::let_in(const std::string& certified, const std::string& request, link::listener::on_joined done) {
   auto decoded = codec::decode_message(request);
@@ -140,31 +142,32 @@ void cluster::let_in(const std::string& certified, const std::string& request, l
   if (!parts_.models->catalogue()->founded)
     return done({}, "this cluster is not founded yet; try again");
   spdlog::info("cluster.asked-to-join name={} peer-address={}", wish->name, wish->peer_address);
-  catalogue_->propose(*wish, std::chrono::seconds{8}, [this, done = std::move(done)](std::optional<domain::reply> reply) {
-    if (!reply)
-      return done({}, "the catalogue has no leader right now; try again");
-    if (const auto* no = std::get_if<domain::refusal>(&*reply))
-      return done({}, no->detail);
-    const auto& in = std::get<domain::joined_reply>(*reply);
-    auto catalogue = parts_.models->catalogue();
-    proto::Joined joined;
-    joined.set_node(in.node.value);
-    joined.set_cluster(catalogue->cluster_id);
-    joined.set_epoch(catalogue->epoch);
-    joined.set_partitions(parts_.who->partitions);
-    joined.set_seal_key(parts_.who->seal_key);
-    joined.set_generation(in.generation);
-    for (const auto& n : catalogue->nodes) {
-      if (n.state == domain::node_state::removed || n.id == in.node)
-        continue;
-      auto& known = *joined.add_nodes();
-      known.set_node(n.id.value);
-      known.set_name(n.name);
-      known.set_address(n.peer_address);
-      known.set_disk(n.disk);
-    }
-    done(joined.SerializeAsString(), {});
-  });
+  catalogue_->propose(*wish, std::chrono::seconds{8},
+                      [this, done = std::move(done)](std::optional<domain::reply> reply) {
+                        if (!reply)
+                          return done({}, "the catalogue has no leader right now; try again");
+                        if (const auto* no = std::get_if<domain::refusal>(&*reply))
+                          return done({}, no->detail);
+                        const auto& in = std::get<domain::joined_reply>(*reply);
+                        auto catalogue = parts_.models->catalogue();
+                        proto::Joined joined;
+                        joined.set_node(in.node.value);
+                        joined.set_cluster(catalogue->cluster_id);
+                        joined.set_epoch(catalogue->epoch);
+                        joined.set_partitions(parts_.who->partitions);
+                        joined.set_seal_key(parts_.who->seal_key);
+                        joined.set_generation(in.generation);
+                        for (const auto& n : catalogue->nodes) {
+                          if (n.state == domain::node_state::removed || n.id == in.node)
+                            continue;
+                          auto& known = *joined.add_nodes();
+                          known.set_node(n.id.value);
+                          known.set_name(n.name);
+                          known.set_address(n.peer_address);
+                          known.set_disk(n.disk);
+                        }
+                        done(joined.SerializeAsString(), {});
+                      });
 }
 
 /// Begins the cluster with this node as its first.
@@ -210,7 +213,7 @@ void cluster::announce() {
   catalogue_->propose(a, std::chrono::seconds{5}, [this](std::optional<domain::reply> reply) {
     if (reply) {
       const auto* no = std::get_if<domain::refusal>(&*reply);
-      if (no != nullptr && no->why == errc::disk_retired)
+      if (no != nullptr && (no->why == errc::disk_retired || no->why == errc::version_too_old))
         fail_stop("the cluster refuses this node: " + no->detail, __FILE__, __LINE__);
       if (no != nullptr)
         spdlog::warn("cluster.not-announced why={}", no->detail);
@@ -220,7 +223,8 @@ void cluster::announce() {
   });
 }
 
-// ---- following the catalogue -------------------------------------------------------------------------------------------
+// ---- following the catalogue
+// -------------------------------------------------------------------------------------------
 
 void cluster::follow_catalogue(const domain::catalogue_update& catalogue) {
   auto& who = *parts_.who;
@@ -230,6 +234,11 @@ void cluster::follow_catalogue(const domain::catalogue_update& catalogue) {
     remember_cluster(store_, who.cluster, who.epoch);
     links_->set_self({who.self, who.name, who.disk, who.incarnation, who.cluster, who.epoch});
   }
+  if (catalogue.feature_level > domain::feature_level())
+    fail_stop("the cluster is at feature level " + std::to_string(catalogue.feature_level) +
+                  ", and this program knows " + std::to_string(domain::feature_level()) +
+                  " at most; start a newer one on this folder",
+              __FILE__, __LINE__);
   if (who.feature_level < catalogue.feature_level) {
     who.feature_level = catalogue.feature_level;
     remember_feature_level(store_, who.feature_level);
@@ -354,7 +363,8 @@ bool cluster::hand_over_all(const std::vector<partition::status>& seen) {
   return !left;
 }
 
-// ---- operators ---------------------------------------------------------------------------------------------------------
+// ---- operators
+// ---------------------------------------------------------------------------------------------------------
 
 bool cluster::answer(const std::string& what, const std::string& argument,
                      const std::function<void(std::string)>& done) {
@@ -391,7 +401,9 @@ void cluster::may_remove(node_id node, http::node_services::on_done done) const 
   for (const auto& [from, status] : fresh_statuses())
     for (const auto& r : status->replicas()) {
       const auto& m = r.members();
-      auto is_there = [node](const auto& nodes) { return std::find(nodes.begin(), nodes.end(), node.value) != nodes.end(); };
+      auto is_there = [node](const auto& nodes) {
+        return std::find(nodes.begin(), nodes.end(), node.value) != nodes.end();
+      };
       if (r.leading() && (is_there(m.voters()) || is_there(m.learners())))
         held.insert(r.partition());
     }

@@ -61,6 +61,9 @@ public:
   /// Ten times a second. `seen` is what the partitions here looked like a moment ago.
   void tick(const std::vector<partition::status>& seen, const proto::NodeStatus& status);
 
+  /// Answers what operators wait for, where it is done by now. Part of `tick`.
+  void settle_waits();
+
   /// Leadership of everything led here goes to others that can take it; true once nothing is left that could go.
   bool hand_over_all(const std::vector<partition::status>& seen);
 
@@ -97,7 +100,6 @@ private:
   std::string name_of(node_id node) const;
   /// Looks ten times a second whether it is over; `done` says whether that came in time.
   void await(std::function<bool()> is_over, std::chrono::milliseconds patience, std::function<void(bool in_time)> done);
-  void settle_waits();
   void await_event(const std::string& slug, std::uint32_t revision, std::function<void()> done);
 
   config settings_;

@@ -69,14 +69,15 @@ void cluster::transfer(partition_id partition, node_id to, http::node_services::
     auto leader = parts_.routes->leader_of(partition);
     return leader && (to ? leader == to : leader != from);
   };
-  await(std::move(is_over), transfer_patience, [this, partition, from, to, done = std::move(done)](bool in_time) {
+  await(std::move(is_over), transfer_patience, [this, partition, to, done = std::move(done)](bool in_time) {
     if (in_time)
       return done({});
     auto leader = parts_.routes->leader_of(partition);
-    done("partition " + std::to_string(partition.value) + " is still led by '" + name_of(leader ? leader : from) + "': " +
+    done("partition " + std::to_string(partition.value) +
+         (leader ? " is led by '" + name_of(leader) + "'" : " has no leader right now") + "; perhaps " +
          (to ? "'" + name_of(to) + "' holds no replica of it that votes, or none up to date"
              : "no other voter is up to date") +
-         "; see `sluicectl cluster status`");
+         ": see `sluicectl cluster status`");
   });
 }
 
@@ -126,10 +127,11 @@ void cluster::spread(const std::string& slug, std::uint32_t revision, std::funct
       if (--s->left == 0 && !s->told.exchange(true))
         s->done();
     });
-  await([s] { return s->told.load(); }, spread_patience, [s](bool) {
-    if (!s->told.exchange(true))
-      s->done();
-  });
+  await([s] { return s->told.load(); }, spread_patience,
+        [s](bool) {
+          if (!s->told.exchange(true))
+            s->done();
+        });
 }
 
 } // namespace sluice::node

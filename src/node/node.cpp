@@ -436,6 +436,7 @@ void node::hand_over() {
   for (bool done = false; !done && std::chrono::steady_clock::now() < until;) {
     look_at_partitions();
     done = cluster_->hand_over_all(seen());
+    cluster_->settle_waits();
     if (!done)
       std::this_thread::sleep_for(milliseconds{50});
   }
@@ -448,6 +449,7 @@ void node::finish_requests() {
   auto began = std::chrono::steady_clock::now();
   while (edge_.figures.connections > 0 && std::chrono::steady_clock::now() - began < std::chrono::seconds{2}) {
     std::this_thread::sleep_for(milliseconds{20});
+    cluster_->settle_waits();
     if (std::chrono::steady_clock::now() - began > milliseconds{250})
       for (auto& thread : io_threads_)
         thread->close_idle();

@@ -21,6 +21,8 @@ void node::inspect(std::function<void()> work) {
 void node::ask_leader(partition_id partition, const std::string& what, const std::string& argument,
                       std::function<void(std::string)> done) {
   auto leader = routes_->leader_of(partition);
+  if (!leader && !routes_->local().handle_of(partition))
+    return done({}); // and here is nothing to look at
   if (!leader || leader == identity_.self)
     return answer(what, argument, std::move(done));
   cluster_->desk().ask(leader, what, argument, [done = std::move(done)](std::optional<std::string> text) {

@@ -114,7 +114,8 @@ TEST_CASE("codec: of the commands about nodes no field is lost", "[codec]") {
   CHECK(joining.role == node_role::bridge);
   CHECK(joining.version == "1.2");
   CHECK(joining.feature_level == 3);
-  CHECK(std::get<announce_node>(back(announce_node{{2}, "b", "p:1", "w:2", 7, node_role::member, "", 0})).id == node_id{2});
+  CHECK(std::get<announce_node>(back(announce_node{{2}, "b", "p:1", "w:2", 7, node_role::member, "", 0})).id ==
+        node_id{2});
   CHECK(std::get<change_node>(back(change_node{"b", node_state::removed, "root"})).state == node_state::removed);
   CHECK(std::get<set_replication>(back(set_replication{5, "root"})).factor == 5);
   CHECK(std::get<activate_feature>(back(activate_feature{4, "root"})).level == 4);
@@ -154,7 +155,8 @@ TEST_CASE("codec: no card number is shown to people", "[codec]") {
 
 TEST_CASE("codec: facts come back as they were", "[codec]") {
   auto hold = filled<hold_id>(9);
-  std::vector<fact> all{event_changed{"open", 1, 2, "root"}, cluster_changed{"key added", "desk", "viewer", "root"},
+  std::vector<fact> all{event_changed{"open", 1, 2, "root"},
+                        cluster_changed{"key added", "desk", "viewer", "root"},
                         user_joined{{3}, "alice"},
                         users_admitted{{{1}, {2}}},
                         turn_claimed{{4}},

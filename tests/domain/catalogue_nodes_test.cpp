@@ -338,6 +338,8 @@ TEST_CASE("catalogue: a feature is active once every member knows it, and then n
   SECTION("or has left") {
     c.leave("b");
   }
+  CHECK(c.refuses(activate_feature{2, "root"}) == errc::version_too_old); // a bridge reads what nodes publish
+  c.leave("edge");
   c.does(activate_feature{2, "root"});
   CHECK(c.published.back().feature_level == 2);
   CHECK(c.refuses(cluster::joining(c.token(), "d", 44)) == errc::version_too_old);
@@ -346,8 +348,13 @@ TEST_CASE("catalogue: a feature is active once every member knows it, and then n
 
 TEST_CASE("catalogue: whatever changes the cluster is told once, with who asked", "[domain][catalogue]") {
   cluster c;
-  c.found(1);
-  c.join_new("b", 22);
+  auto join = [&](const std::string& name, std::uint64_t disk) {
+    auto joining = cluster::joining(c.token(), name, disk);
+    joining.feature_level = 2;
+    c.joins(joining);
+  };
+  c.found(2);
+  join("b", 22);
   c.does(set_replication{1, "root"}); // as it is
   c.does(change_node{"b", node_state::draining, "desk", "r1"});
   c.does(change_node{"b", node_state::draining, "desk", "r1"});
@@ -358,8 +365,13 @@ TEST_CASE("catalogue: whatever changes the cluster is told once, with who asked"
                                             "node joined|b|node 2, generation 1|", "node drained|b||desk",
                                             "node activated|b||root", "key added|till|viewer|root",
                                             "key removed|till||root"});
-  c.join_new("d", 44);
+  join("d", 44);
   c.audit.clear();
   c.does(set_replication{3, "root"});
   CHECK(c.audit == std::vector<std::string>{"replication changed||3|root"});
+
+  cluster older;
+  older.found(1);
+  older.join_new("b", 22);
+  CHECK(older.audit.empty()); // older programs do not know the fact
 }

@@ -65,13 +65,15 @@ TEST_CASE("event: the phases follow schedule, operator and stock", "[domain][eve
     CHECK(g.refused(the_event, join{"bob"}) == errc::event_closed);
     CHECK(g.get<ticket_reply>(the_event, join{"alice"}).ticket.value == 1); // asks again for her own
     g.get<done>(the_event, control_event{event_action::resume, {}, false, {}});
-    CHECK(phase_of(g) == event_phase::open);
+    CHECK(phase_of(g) == event_phase::draining); // the pause ended, the drain goes on
     CHECK(g.the_event().room().count().waiting == 0);
-    g.get<done>(the_event, control_event{event_action::drain, {}, false, {}});
-    CHECK(phase_of(g) == event_phase::draining);
     CHECK(g.refused(the_event, join{"bob"}) == errc::event_closed);
-    g.get<done>(the_event, control_event{event_action::open, {}, false, {}});
+    g.get<done>(the_event, control_event{event_action::resume, {}, false, {}});
+    CHECK(phase_of(g) == event_phase::open);
     CHECK(g.get<ticket_reply>(the_event, join{"bob"}).state == ticket_state::admitted);
+    g.get<done>(the_event, control_event{event_action::drain, {}, false, {}});
+    g.get<done>(the_event, control_event{event_action::open, {}, false, {}});
+    CHECK(g.get<ticket_reply>(the_event, join{"cleo"}).state == ticket_state::admitted);
   }
   SECTION("closed by the clock") {
     g.pass(1h);

@@ -30,7 +30,8 @@ TEST_CASE("session: when one block refuses, the others are released in the same 
   auto bob = g.admit("bob");
   g.hold("bob", bob, 1, {group::seats(2, {5})});
   auto id = g.admit("alice");
-  auto r = std::get<refusal>(*g.hold("alice", id, 2, {group::seats(1, {0}), group::seats(2, {5}), group::places(3, 4)}));
+  auto r =
+      std::get<refusal>(*g.hold("alice", id, 2, {group::seats(1, {0}), group::seats(2, {5}), group::places(3, 4)}));
   CHECK(r.why == errc::seat_not_available);
   CHECK(r.seats == std::vector<std::pair<block_number, seat_index>>{{{2}, 5}});
   CHECK(g.block(1).counts().held == 0);
@@ -286,8 +287,12 @@ TEST_CASE("session: the same payment key pays once", "[domain][session]") {
   auto first = g.pay("alice", id, 1, 1);
   g.settle("alice", charge_step::authorise, charge_outcome::done);
   g.settle("alice", charge_step::capture, charge_outcome::done);
-  auto again = g.run(alice, pay_hold{{"pay-1", {1, 1}}, id, group::hold_named(1), group::reservation_named(9),
-                                     payment_method::card, "4242424242424242"});
+  auto again = g.run(alice, pay_hold{{"pay-1", {1, 1}},
+                                     id,
+                                     group::hold_named(1),
+                                     group::reservation_named(9),
+                                     payment_method::card,
+                                     "4242424242424242"});
   CHECK(std::get<reservation_reply>(*again).reservation == std::get<reservation_reply>(*first).reservation);
   CHECK(std::get<reservation_reply>(*again).state == reservation_state::paying); // what was answered then
   CHECK(g.charges.empty());

@@ -64,7 +64,7 @@ void line_checker::on(const entry_stamp& at, event_number event, const domain::e
   else if (f.what == "pause")
     l.flags.paused = true;
   else if (f.what == "resume")
-    l.flags.paused = l.flags.draining = false;
+    (l.flags.paused ? l.flags.paused : l.flags.draining) = false;
   else if (f.what == "drain")
     l.flags.draining = true;
   else if (f.what == "close")
@@ -148,8 +148,9 @@ void line_checker::check_rate(const entry_stamp& at, event_number event, const l
     allowed += (end - *first).count() * std::int64_t{rate->users_per_minute};
     end = *first;
     if (count * 60'000 > allowed + batch * 60'000)
-      return fail(at, event, std::to_string(count) + " were let through within " +
-                                 std::to_string((at.log - *first).count()) + " ms, beyond the rate and one batch");
+      return fail(at, event,
+                  std::to_string(count) + " were let through within " + std::to_string((at.log - *first).count()) +
+                      " ms, beyond the rate and one batch");
     if (count > 400)
       return;
   }
@@ -162,7 +163,8 @@ void line_checker::on(const entry_stamp& at, event_number event, const domain::t
   ++run_.counts[deed::claimed];
   auto* k = l->at(f.ticket);
   if (k == nullptr || k->state != ticket_state::admitted || !asked_.claimed(event, f.ticket, k->user))
-    return fail(at, event, "ticket " + std::to_string(f.ticket.value) + " was claimed, but not admitted or not asked for");
+    return fail(at, event,
+                "ticket " + std::to_string(f.ticket.value) + " was claimed, but not admitted or not asked for");
   if (at.log >= k->deadline)
     return fail(at, event, "ticket " + std::to_string(f.ticket.value) + " was claimed after its window");
   const auto& d = *l->definition;
@@ -227,9 +229,11 @@ void line_checker::check_progress(const entry_stamp& at, event_number event, lin
     first.reset(); // the hour came meanwhile, which no fact tells
   auto enough = milliseconds{60'000 / a.users_per_minute + 1 + a.batch_ms} + patience;
   if (first && *first + enough < at.log)
-    return fail(at, event, "nobody was let through for " + std::to_string((at.log - *first).count()) +
-                               " ms, though there is room");
-  bool can_pass = l.waiting > 0 && l.active < a.max_active_users && may_pass(l, at.wall) && !l.removed && !sold_out(event);
+    return fail(at, event,
+                "nobody was let through for " + std::to_string((at.log - *first).count()) +
+                    " ms, though there is room");
+  bool can_pass =
+      l.waiting > 0 && l.active < a.max_active_users && may_pass(l, at.wall) && !l.removed && !sold_out(event);
   if (!can_pass)
     l.could_pass_since.reset();
   else if (!l.could_pass_since)
@@ -279,12 +283,13 @@ void line_checker::compare(const entry_stamp& at, const domain::board_update& bo
     return;
   const auto& l = found->second;
   if (auto counted = phase(board.event, l, at.wall); board.phase != counted)
-    fail(at, board.event, "the board says " + std::string{word_of(board.phase)} + ", it is " +
-                              std::string{word_of(counted)});
+    fail(at, board.event,
+         "the board says " + std::string{word_of(board.phase)} + ", it is " + std::string{word_of(counted)});
   auto differs = [&](const char* what, std::uint64_t told, std::uint64_t counted) {
     if (told != counted)
-      fail(at, board.event, std::string{"the board says "} + what + " " + std::to_string(told) + ", counted are " +
-                                std::to_string(counted));
+      fail(at, board.event,
+           std::string{"the board says "} + what + " " + std::to_string(told) + ", counted are " +
+               std::to_string(counted));
   };
   differs("waiting", board.waiting, l.waiting);
   differs("active", board.active, l.active);

@@ -90,8 +90,10 @@ void operator_client::act(std::size_t which) {
 
 void operator_client::settle() {
   for (std::size_t i = 0; i < shows_.size(); ++i)
-    if (shows_[i].defined)
+    if (shows_[i].defined) {
+      control(i, event_action::resume); // of a pause, and of a drain behind it
       control(i, event_action::resume);
+    }
 }
 
 } // namespace sluice::simulation

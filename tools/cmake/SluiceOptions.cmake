@@ -1,6 +1,6 @@
 # Compiler settings shared by every room.
 option(SLUICE_TESTS "Build the tests" ON)
-option(SLUICE_ALL_TESTS "Also the tests that only `tools/check --all` runs" OFF)
+option(SLUICE_ALL_TESTS "Also the tests that only `tools/check --all` runs" ON)
 option(SLUICE_PURE_ONLY "Build only the rooms without I/O (core, domain, codec, raft, partition, simulation)" OFF)
 option(SLUICE_UNITY "Compile a room's files several at a time: half the time from nothing, more after a small change" ON)
 set(SLUICE_SANITIZE "" CACHE STRING "Sanitizers to build with, e.g. address,undefined")

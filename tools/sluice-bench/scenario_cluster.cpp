@@ -83,7 +83,8 @@ public:
       due_.resize(lane + 1);
     auto n = next_++;
     auto now = clock::now();
-    due_[lane] = {rate_ > 0 ? began_ + nanoseconds{static_cast<std::int64_t>(1e9 * static_cast<double>(n) / rate_)} : now, n};
+    due_[lane] = {
+        rate_ > 0 ? began_ + nanoseconds{static_cast<std::int64_t>(1e9 * static_cast<double>(n) / rate_)} : now, n};
     return due_[lane].first > now ? action::only(action::what::pause) : join(n);
   }
 
@@ -93,14 +94,16 @@ public:
 
   action answered(std::uint32_t lane, const domain::reply& reply) override {
     took.record(clock::now() - due_[lane].first);
-    return action::only(std::holds_alternative<domain::ticket_reply>(reply) ? action::what::finished : action::what::failed);
+    return action::only(std::holds_alternative<domain::ticket_reply>(reply) ? action::what::finished
+                                                                            : action::what::failed);
   }
 
   histogram took;
 
 private:
   action join(std::uint64_t n) {
-    return action::send(entity_ref::of_event(events_[n % events_.size()]), domain::join{visitor::user_name(prefix_, n)});
+    return action::send(entity_ref::of_event(events_[n % events_.size()]),
+                        domain::join{visitor::user_name(prefix_, n)});
   }
 
   const std::vector<event_number>& events_;
@@ -157,7 +160,8 @@ void add_cluster(CLI::App& in_process, chosen_run& chosen) {
   auto w = std::make_shared<cluster_wish>();
   w->all.events_per_run = 16;
   add_run_options(*s, w->all);
-  s->add_option("-s,--seconds", w->all.seconds, "measured, at the full rate and again at half of it")->capture_default_str();
+  s->add_option("-s,--seconds", w->all.seconds, "measured, at the full rate and again at half of it")
+      ->capture_default_str();
   s->add_option("--warm-up", w->all.warm_up, "seconds before that")->capture_default_str();
   s->add_option("--events-per-run", w->all.events_per_run, "events the load is spread over")->capture_default_str();
   s->add_option("--nodes", w->nodes, "1, 3 or 5")->capture_default_str()->check(CLI::IsMember({1u, 3u, 5u}));

@@ -98,7 +98,7 @@ void add_event_commands(CLI::App& app, arguments& a) {
   add(event, a, "list", "all events", [&a] { list_events(a.common); });
   add_event(add(event, a, "show", "an event's file", [&a] { show_event(a.common, a.event); }), a);
   for (const auto& [word, what] : {std::pair{"open", "start the sale now"}, {"pause", "admit and sell no more for now"},
-                                   {"resume", "go on after a pause or a drain"},
+                                   {"resume", "go on after a pause; else take people in again after a drain"},
                                    {"drain", "let nobody new join; those in line are still served"}, {"close", "end the sale"}})
     add_event(add(event, a, word, what, [&a, action = std::string{word}] { act_on_event(a.common, a.event, action); }), a);
   auto* remove = add(event, a, "delete", "delete an event with all that belongs to it",
