@@ -170,31 +170,28 @@ void on_result(self_pointer self, std::uint64_t id, provider_result result) {
   auto& c = known->second;
   c.calling = false;
   using verdict = provider_result::verdict;
+  bool is_clear = result.outcome == verdict::done || result.outcome == verdict::refused;
+  if (!c.inquiring && is_clear)
+    return settle(self, id, outcome_of(result.outcome), std::move(result.reason));
+  bool is_told = c.inquiring && result.outcome != verdict::unknown;
+  if (is_told)
+    if (auto concluded = judge(c.what.step, result))
+      return settle(self, id, *concluded, std::move(result.reason));
+  if (c.left)
+    return forget(self, id);
   if (!c.inquiring) {
-    if (result.outcome == verdict::done || result.outcome == verdict::refused)
-      return settle(self, id, outcome_of(result.outcome), std::move(result.reason));
-    if (c.left)
-      return forget(self, id);
     // It may or may not have taken effect: ask, after a moment.
     c.inquiring = true;
     self->delayed_send(self, backoff(state.settings, c.tries), try_again{id});
     return;
   }
-  if (result.outcome != verdict::unknown) {
-    if (auto concluded = judge(c.what.step, result))
-      return settle(self, id, *concluded, std::move(result.reason));
-    if (c.left)
-      return forget(self, id);
+  if (is_told) {
     if (c.tries < state.settings.tries_max)
       return call(self, id, false); // the same key: harmless if it took effect after all
-  } else if (c.left) {
-    return forget(self, id);
   } else if (++c.tries < state.settings.tries_max) {
     self->delayed_send(self, backoff(state.settings, c.tries), try_again{id});
     return;
   }
-  if (c.left)
-    return forget(self, id);
   settle(self, id, domain::charge_outcome::unknown, {});
 }
 

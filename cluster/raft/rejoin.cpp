@@ -5,9 +5,8 @@
 // learner:
 //
 // - What it acknowledged: that configuration C was committed by majorities in which it did not count. Each of them
-// meets,
-//   in somebody else, every majority that did lean on it (two majorities of neighbouring configurations have more
-//   members together than there are others). So whatever was committed with its forgotten word is in C's log.
+//   meets, in somebody else, every majority that did lean on it (two majorities of neighbouring configurations have
+//   more members together than there are others). So whatever was committed with its forgotten word is in C's log.
 // - Whom it voted for: a candidate with its forgotten vote either has C, in which the vote is worth nothing, or needs
 //   somebody who acknowledged C, and whoever did so denies the shorter log.
 //

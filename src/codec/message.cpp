@@ -385,8 +385,9 @@ std::optional<message> decode_message(std::string_view bytes) {
   if (!in.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
     return std::nullopt;
   auto body = body_of(in);
-  // What only newer programs know is unknown here, whatever of it can be read.
-  return body && domain::level_of(*body) <= domain::feature_level() ? std::move(body) : std::nullopt;
+  if (body && domain::level_of(*body) > domain::feature_level())
+    body.reset(); // what only newer programs know is unknown here, whatever of it can be read
+  return body;
 }
 
 std::string describe_message(std::string_view bytes) {

@@ -38,8 +38,7 @@ std::optional<refusal> too_old(const Command& c, std::uint32_t active) {
 
 } // namespace
 
-// ---- joining
-// -----------------------------------------------------------------------------------------------------------
+// ---- joining --------------------------------------------------------------------------------------------------------
 
 void catalogue::on(const moment& at, const add_join_token& c, effects& out) {
   if (!c.replaces.empty() && present(c.replaces) == nullptr) {
@@ -181,8 +180,7 @@ std::optional<refusal> catalogue::unfit(const announce_node& c) const {
   return std::nullopt;
 }
 
-// ---- changing and leaving
-// ------------------------------------------------------------------------------------------------
+// ---- changing and leaving -------------------------------------------------------------------------------------------
 
 void catalogue::on(const moment&, const change_node& c, effects& out) {
   auto* node = present(c.name);
@@ -286,8 +284,7 @@ void catalogue::on(const moment&, const activate_feature& c, effects& out) {
   out.push_back(answer{done{}});
 }
 
-// ---- looking up
-// ----------------------------------------------------------------------------------------------------------
+// ---- looking up -----------------------------------------------------------------------------------------------------
 
 node_entry* catalogue::present(const std::string& name) {
   for (auto& [id, node] : state_.nodes)

@@ -379,8 +379,7 @@ reply event::ask(const entry_time& now, const message& m) const {
   return reply_for(c->ticket, now);
 }
 
-// ---- what the rest of the group reports
-// ------------------------------------------------------------------------------
+// ---- what the rest of the group reports -----------------------------------------------------------------------------
 
 void event::on(const moment&, const stock_changed& t, effects&) {
   head_.stock[t.block] = t.counts; // the phase may follow; finish looks
@@ -408,8 +407,7 @@ void event::on(const moment&, const count_received& t, effects&) {
   head_.count_received = std::max(head_.count_received, t.sequence);
 }
 
-// ---- derived
-// ---------------------------------------------------------------------------------------------------------
+// ---- derived --------------------------------------------------------------------------------------------------------
 
 event_phase event::phase(wall_time now) const {
   const auto& d = definition();

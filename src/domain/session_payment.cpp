@@ -113,8 +113,7 @@ void session::settle_pin(const moment& at, std::map<hold_id, asked_pin>::iterato
   out.push_back(answer{describe(id, made)});
 }
 
-// ---- the provider's answers
-// ------------------------------------------------------------------------------------------
+// ---- the provider's answers -----------------------------------------------------------------------------------------
 
 void session::on(const moment& at, const charge_settled& c, effects& out) {
   out.push_back(answer{done{}}); // the desk needs to know that it was logged, not what came of it
@@ -253,8 +252,7 @@ void session::on(const moment& at, const cancel_reservation& c, effects& out) {
   out.push_back(answer{describe(c.reservation, r)});
 }
 
-// ---- steps
-// -----------------------------------------------------------------------------------------------------------
+// ---- steps ----------------------------------------------------------------------------------------------------------
 
 void session::ask_provider(const moment&, const reservation_id& id, reservation& r, charge_step step, effects& out) {
   if (step == charge_step::cancel && is_planted(planted::no_void))

@@ -286,11 +286,16 @@ bool bridge::find_event(const call_ptr& c) {
   c->plan = c->event ? c->event->plan() : nullptr;
   if (c->plan)
     return true;
-  if (auto reasons = services_.node.not_ready(); !reasons.empty())
-    fail(c, errc::node_not_ready, "the node is starting");
-  else
+  if (!is_starting(c))
     fail(c, errc::event_unknown, "there is no such event");
   return false;
+}
+
+bool bridge::is_starting(const call_ptr& c) {
+  if (c->plan || services_.node.not_ready().empty())
+    return false;
+  fail(c, errc::node_not_ready, "the node is starting");
+  return true;
 }
 
 bool bridge::check_audience(const call_ptr& c) {

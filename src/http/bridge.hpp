@@ -144,6 +144,8 @@ public:
   void fail_with_token(const call_ptr& c, const domain::refusal& why) const;
   /// Fills c->event and c->plan from the first path parameter. False: the call was answered.
   bool find_event(const call_ptr& c);
+  /// A node that just started knows no event yet, which is no reason to deny one. True: the call was answered.
+  bool is_starting(const call_ptr& c);
   /// The token must be for that very event.
   bool check_audience(const call_ptr& c);
 

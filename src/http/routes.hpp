@@ -73,6 +73,11 @@ void rebalance(bridge& b, const call_ptr& c);
 
 void audit_cluster(bridge& b, const call_ptr& c);
 
+/// Of whoever the token names.
+inline entity_ref session_of(const call_ptr& c) {
+  return entity_ref::of_session(c->who.event, c->who.user);
+}
+
 /// Names one request, so that the same command proposed again acts once.
 std::string new_request_id();
 /// 204, or what the refusal says.

@@ -12,26 +12,21 @@ namespace sluice::http::routes {
 
 namespace {
 
-/// Answers with JSON made on another thread.
-std::function<void(std::string)> answer_from_elsewhere(bridge& b, const call_ptr& c) {
-  return [&b, c](std::string text) {
-    asio::post(b.context(), [&b, c, text = std::move(text)]() mutable {
+/// Answers with JSON made on another thread; an empty text fails the call with `why`.
+std::function<void(std::string)> answer_from_elsewhere(bridge& b, const call_ptr& c, errc why = errc::not_found,
+                                                       std::string_view detail = "it is not active on this node") {
+  return [&b, c, why, detail](std::string text) {
+    asio::post(b.context(), [&b, c, why, detail, text = std::move(text)]() mutable {
       if (text.empty())
-        return b.fail(c, errc::not_found, "it is not active on this node");
+        return b.fail(c, why, detail);
       b.answer_json(c, 200, std::move(text));
     });
   };
 }
 
-/// Likewise, of the node that leads the partition.
+/// Likewise, by the node that leads the partition.
 std::function<void(std::string)> answer_from_leader(bridge& b, const call_ptr& c) {
-  return [&b, c](std::string text) {
-    asio::post(b.context(), [&b, c, text = std::move(text)]() mutable {
-      if (text.empty())
-        return b.fail(c, errc::node_not_ready, "the node that leads this partition does not answer; try again");
-      b.answer_json(c, 200, std::move(text));
-    });
-  };
+  return answer_from_elsewhere(b, c, errc::node_not_ready, "the node that leads this partition does not answer; try again");
 }
 
 /// The event file in the body, fit to be applied to the event in the path. Empty: the call was answered.
@@ -263,8 +258,7 @@ void audit_cluster(bridge& b, const call_ptr& c) {
   b.services().node.audit(0, answer_from_leader(b, c)); // the catalogue's facts belong to no event
 }
 
-// ---- keys
-// ------------------------------------------------------------------------------------------------------------
+// ---- keys -----------------------------------------------------------------------------------------------------------
 
 void list_keys(bridge& b, const call_ptr& c) {
   std::string text;
@@ -314,8 +308,7 @@ void delete_key(bridge& b, const call_ptr& c) {
                          [&b, c](const domain::reply& reply, log_index) { answer_done(b, c, reply); });
 }
 
-// ---- looking inside
-// ----------------------------------------------------------------------------------------------------
+// ---- looking inside -------------------------------------------------------------------------------------------------
 
 void show_cluster(bridge& b, const call_ptr& c) {
   b.services().node.describe_cluster(answer_from_elsewhere(b, c));

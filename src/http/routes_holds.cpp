@@ -12,10 +12,6 @@ namespace {
 
 constexpr std::size_t seats_per_hold_max = 100;
 
-entity_ref session_in(const call_ptr& c) {
-  return entity_ref::of_session(c->event->number(), c->who.user);
-}
-
 /// Event, token and hold id of the routes under /holds/{hold}. Empty: the call was answered.
 std::optional<hold_id> hold_of(bridge& b, const call_ptr& c) {
   if (!b.find_event(c) || !b.authenticate(c, claims::kind::admission) || !b.check_audience(c))
@@ -115,7 +111,7 @@ void make_hold(bridge& b, const call_ptr& c) {
     return;
   auto event = c->event->number();
   auto id = make_routed_id<hold_id>(slot_of(event), event, random_bytes<14>());
-  b.partitions().propose(session_in(c), domain::request_hold{std::move(*once), c->who.id, id, std::move(*parts)},
+  b.partitions().propose(session_of(c), domain::request_hold{std::move(*once), c->who.id, id, std::move(*parts)},
                          [&b, c](const domain::reply& reply, log_index) {
                            if (const auto* why = std::get_if<domain::refusal>(&reply))
                              return b.fail_with_token(c, *why);
@@ -125,7 +121,7 @@ void make_hold(bridge& b, const call_ptr& c) {
 
 void show_hold(bridge& b, const call_ptr& c) {
   if (auto id = hold_of(b, c))
-    b.partitions().ask(session_in(c), domain::ask_hold{*id},
+    b.partitions().ask(session_of(c), domain::ask_hold{*id},
                        [&b, c](const domain::reply& reply, log_index) { answer_hold(b, c, reply, 200); });
 }
 
@@ -144,7 +140,7 @@ void extend_hold(bridge& b, const call_ptr& c) {
   auto request = c->req.has_idempotency_key ? c->req.idempotency_key : hex(random_bytes<8>());
   if (request.size() > 128)
     return b.fail(c, errc::idempotency_key_invalid, "an Idempotency-Key is 1 to 128 characters");
-  b.partitions().propose(session_in(c), domain::extend_hold{c->who.id, *id, std::move(request)},
+  b.partitions().propose(session_of(c), domain::extend_hold{c->who.id, *id, std::move(request)},
                          [&b, c](const domain::reply& reply, log_index) { answer_hold(b, c, reply, 200); });
 }
 
@@ -152,7 +148,7 @@ void release_hold(bridge& b, const call_ptr& c) {
   auto id = hold_of(b, c);
   if (!id)
     return;
-  b.partitions().propose(session_in(c), domain::release_hold{c->who.id, *id},
+  b.partitions().propose(session_of(c), domain::release_hold{c->who.id, *id},
                          [&b, c](const domain::reply& reply, log_index) {
                            if (const auto* why = std::get_if<domain::refusal>(&reply))
                              return b.fail(c, *why);

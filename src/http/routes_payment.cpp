@@ -11,14 +11,6 @@ namespace sluice::http::routes {
 namespace {
 
 /// Token and event of the routes under /reservations, where the id leads to the event. Empty: the call was answered.
-/// A node that just started knows no event yet, which is no reason to deny one. True: the call was answered.
-bool is_starting(bridge& b, const call_ptr& c) {
-  if (c->plan || b.services().node.not_ready().empty())
-    return false;
-  b.fail(c, errc::node_not_ready, "the node is starting");
-  return true;
-}
-
 std::optional<reservation_id> reservation_of(bridge& b, const call_ptr& c) {
   // One's own reservations stay readable and cancellable with either token, expired or not.
   if (!b.authenticate(c, std::nullopt, true))
@@ -26,17 +18,13 @@ std::optional<reservation_id> reservation_of(bridge& b, const call_ptr& c) {
   auto id = reservation_id_from(c->parameters.front());
   c->event = id ? b.services().models.find(id->event()) : nullptr;
   c->plan = c->event ? c->event->plan() : nullptr;
-  if (id && is_starting(b, c))
+  if (id && b.is_starting(c))
     return std::nullopt;
   if (!c->plan || c->who.event != id->event()) {
     b.fail(c, errc::reservation_unknown, "there is no such reservation");
     return std::nullopt;
   }
   return id;
-}
-
-entity_ref session_of(const call_ptr& c) {
-  return entity_ref::of_session(c->who.event, c->who.user);
 }
 
 std::string reservation_path(const reservation_id& id) {
@@ -168,7 +156,7 @@ void list_reservations(bridge& b, const call_ptr& c) {
     return;
   c->event = b.services().models.find(c->who.event);
   c->plan = c->event ? c->event->plan() : nullptr;
-  if (is_starting(b, c))
+  if (b.is_starting(c))
     return;
   if (!c->plan)
     return b.fail(c, errc::event_unknown, "there is no such event");

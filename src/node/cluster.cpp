@@ -129,8 +129,7 @@ void cluster::tell(partition_id partition, Message message) {
     caf::anon_send(handle, std::move(message));
 }
 
-// ---- letting nodes in
-// --------------------------------------------------------------------------------------------------
+// ---- letting nodes in -----------------------------------------------------------------------------------------------
 
 void cluster::let_in(const std::string& certified, const std::string& request, link::listener::on_joined done) {
   auto decoded = codec::decode_message(request);
@@ -223,8 +222,7 @@ void cluster::announce() {
   });
 }
 
-// ---- following the catalogue
-// -------------------------------------------------------------------------------------------
+// ---- following the catalogue ----------------------------------------------------------------------------------------
 
 void cluster::follow_catalogue(const domain::catalogue_update& catalogue) {
   auto& who = *parts_.who;
@@ -234,11 +232,8 @@ void cluster::follow_catalogue(const domain::catalogue_update& catalogue) {
     remember_cluster(store_, who.cluster, who.epoch);
     links_->set_self({who.self, who.name, who.disk, who.incarnation, who.cluster, who.epoch});
   }
-  if (catalogue.feature_level > domain::feature_level())
-    fail_stop("the cluster is at feature level " + std::to_string(catalogue.feature_level) +
-                  ", and this program knows " + std::to_string(domain::feature_level()) +
-                  " at most; start a newer one on this folder",
-              __FILE__, __LINE__);
+  if (auto why = too_old_for(catalogue.feature_level); !why.empty())
+    fail_stop(why, __FILE__, __LINE__);
   if (who.feature_level < catalogue.feature_level) {
     who.feature_level = catalogue.feature_level;
     remember_feature_level(store_, who.feature_level);
@@ -363,8 +358,7 @@ bool cluster::hand_over_all(const std::vector<partition::status>& seen) {
   return !left;
 }
 
-// ---- operators
-// ---------------------------------------------------------------------------------------------------------
+// ---- operators ------------------------------------------------------------------------------------------------------
 
 bool cluster::answer(const std::string& what, const std::string& argument,
                      const std::function<void(std::string)>& done) {

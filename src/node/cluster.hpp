@@ -98,6 +98,7 @@ private:
   template <class Message>
   void tell(partition_id partition, Message message);
   std::string name_of(node_id node) const;
+  std::vector<node_id> reachable_others() const;
   /// Looks ten times a second whether it is over; `done` says whether that came in time.
   void await(std::function<bool()> is_over, std::chrono::milliseconds patience, std::function<void(bool in_time)> done);
   void await_event(const std::string& slug, std::uint32_t revision, std::function<void()> done);

@@ -90,10 +90,17 @@ std::string cluster::name_of(node_id node) const {
 
 void cluster::rebalance(http::node_services::on_done done) {
   rebalance_wished_ = true;
+  for (auto node : reachable_others())
+    desk_->ask(node, "rebalance", {}, [](const std::optional<std::string>&) {});
+  done({});
+}
+
+std::vector<node_id> cluster::reachable_others() const {
+  std::vector<node_id> others;
   for (const auto& n : parts_.models->catalogue()->nodes)
     if (n.id != parts_.who->self && n.state != domain::node_state::removed && links_->is_open(n.id))
-      desk_->ask(n.id, "rebalance", {}, [](const std::optional<std::string>&) {});
-  done({});
+      others.push_back(n.id);
+  return others;
 }
 
 void cluster::await_event(const std::string& slug, std::uint32_t revision, std::function<void()> done) {
@@ -112,10 +119,7 @@ void cluster::spread(const std::string& slug, std::uint32_t revision, std::funct
     std::function<void()> done;
   };
 
-  std::vector<node_id> others;
-  for (const auto& n : parts_.models->catalogue()->nodes)
-    if (n.id != parts_.who->self && n.state != domain::node_state::removed && links_->is_open(n.id))
-      others.push_back(n.id);
+  auto others = reachable_others();
   if (others.empty())
     return done();
   auto s = std::make_shared<state>();

@@ -159,11 +159,17 @@ void join(storage::log_store& store, const config& settings, identity& id, const
 
 } // namespace
 
+std::string too_old_for(std::uint32_t level) {
+  if (level <= domain::feature_level())
+    return {};
+  return "the cluster is at feature level " + std::to_string(level) + ", and this program knows " +
+         std::to_string(domain::feature_level()) + " at most; start a newer one on this folder";
+}
+
 identity load_identity(storage::log_store& store, const config& settings, const std::string& peer_address,
                        const std::string& http_address) {
-  if (auto level = number_fact(store, "feature-level", 0); level > domain::feature_level())
-    throw start_failure{"the cluster is at feature level " + std::to_string(level) + ", and this program knows " +
-                        std::to_string(domain::feature_level()) + " at most; start the newer one this folder was used with"};
+  if (auto why = too_old_for(static_cast<std::uint32_t>(number_fact(store, "feature-level", 0))); !why.empty())
+    throw start_failure{why};
   identity id;
   id.name = settings.name;
   if (!store.get_fact("disk")) {

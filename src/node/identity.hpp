@@ -42,6 +42,8 @@ void found_restored(storage::log_store& store, const std::string& name, std::uin
 
 /// What is known of the cluster by now, remembered for the next start.
 void remember_cluster(storage::log_store& store, const std::string& cluster, std::uint32_t epoch);
+/// Why this program may not take part in a cluster of this feature level; empty: it may.
+std::string too_old_for(std::uint32_t level);
 /// From now on only a program that knows this level may start on this folder.
 void remember_feature_level(storage::log_store& store, std::uint32_t level);
 void remember_peers(storage::log_store& store, const std::vector<link::peer>& peers);

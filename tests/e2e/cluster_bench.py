@@ -14,7 +14,7 @@ import threading
 import time
 
 from cluster import Cluster
-from harness import definition, wait_for
+from harness import definition
 from programs import PROGRAMS, Provider
 
 
@@ -41,9 +41,7 @@ class Bench:
 
     def end(self):
         for node in self.cluster.nodes:
-            if node.running:
-                node.resume()
-                node.kill()
+            node.end()
         self.provider.kill()
 
     def load(self, kind, *more, node=1, wait=True):

@@ -58,9 +58,7 @@ class Bench:
 
     def end(self):
         for node in self.cluster.nodes:
-            if node.running:
-                node.resume()
-                node.kill()
+            node.end()
         self.provider.kill()
 
     def strike(self, blow, back):

@@ -124,9 +124,7 @@ class Case(unittest.TestCase):
     @classmethod
     def clean_up(cls):
         for program in reversed(cls.programs):
-            if program.running:
-                program.resume()
-                program.kill()
+            program.end()
         if cls.failures != 0:
             kept = OUTPUT / cls.__name__
             shutil.rmtree(kept, ignore_errors=True)

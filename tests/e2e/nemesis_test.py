@@ -93,9 +93,7 @@ class Nemesis(HistoryChecks, ClusterCase):
     def part(cls):
         """Before the folders go: nothing runs in the namespaces any more, and nothing is mounted."""
         for program in reversed(cls.programs):
-            if program.running:
-                program.resume()
-                program.kill()
+            program.end()
         if cls.mounted:
             nemesis_faults.FullDisk.unmount(cls.mounted)
         cls.wires.close()

@@ -79,6 +79,12 @@ class Program:
             self.process.kill()
             self.process.wait()
 
+    def end(self):
+        """Whatever state it is in."""
+        if self.running:
+            self.resume()
+            self.kill()
+
     def pause(self):
         self.process.send_signal(signal.SIGSTOP)
 

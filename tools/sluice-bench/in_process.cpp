@@ -104,8 +104,7 @@ double process_cpu_seconds() {
   return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) / 1e9;
 }
 
-// ---- the pump
-// --------------------------------------------------------------------------------------------------------
+// ---- the pump -------------------------------------------------------------------------------------------------------
 
 command_pump::command_pump(in_process_node& node)
     : routes_{node.inside().routes()}, port_{routes_.add_port(*this)}, proposals_(routes_.places().partitions()),
