@@ -17,6 +17,9 @@ void core::handle(const reading& now, input in, outputs& out) {
   std::visit([&](auto& body) { on(now, std::move(body), out); }, in);
   if (failed_)
     return;
+  // An entity answered and others have not yet: nothing became possible.
+  if (std::holds_alternative<delivered>(in) && step_.running() && !step_.step_complete())
+    return;
   if (leading_)
     propose_pulses(now);
   propose_waiting(now, out);

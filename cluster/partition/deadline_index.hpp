@@ -5,9 +5,10 @@
 #include "core/entity.hpp"
 #include "core/time.hpp"
 
-#include <map>
+#include <algorithm>
 #include <optional>
 #include <set>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -23,20 +24,25 @@ public:
       if (at && known->second.at == *at && !known->second.pulsing)
         return;
       if (!known->second.pulsing)
-        by_time_.erase({known->second.at, entity});
-      by_entity_.erase(known);
+        by_time_.erase({known->second.at, &known->first});
+      if (!at) {
+        by_entity_.erase(known);
+        return;
+      }
+    } else if (at) {
+      known = by_entity_.try_emplace(entity).first;
+    } else {
+      return;
     }
-    if (at) {
-      by_entity_.emplace(entity, slot{*at, false});
-      by_time_.insert({*at, entity});
-    }
+    known->second = {*at, false};
+    by_time_.insert({*at, &known->first});
   }
 
   /// Entities due at `now` whose pulse is not under way yet; it is from here on.
   std::vector<entity_ref> take_due(log_time now) {
     std::vector<entity_ref> due;
-    while (!by_time_.empty() && by_time_.begin()->first <= now) {
-      due.push_back(by_time_.begin()->second);
+    while (!by_time_.empty() && by_time_.begin()->at <= now) {
+      due.push_back(*by_time_.begin()->entity);
       by_entity_.at(due.back()).pulsing = true;
       by_time_.erase(by_time_.begin());
     }
@@ -47,25 +53,27 @@ public:
   std::optional<log_time> next() const {
     if (by_time_.empty())
       return std::nullopt;
-    return by_time_.begin()->first;
+    return by_time_.begin()->at;
   }
 
   /// No pulse is under way any more (another leader took over, or this one begins).
   void forget_pulses() {
     for (auto& [entity, s] : by_entity_)
       if (std::exchange(s.pulsing, false))
-        by_time_.insert({s.at, entity});
+        by_time_.insert({s.at, &entity});
   }
 
   void erase_group(event_number event) {
-    std::erase_if(by_time_, [&](const auto& d) { return d.second.event == event; });
+    std::erase_if(by_time_, [&](const auto& d) { return d.entity->event == event; });
     std::erase_if(by_entity_, [&](const auto& d) { return d.first.event == event; });
   }
 
+  /// In the order of the entities.
   std::vector<std::pair<entity_ref, log_time>> all() const {
     std::vector<std::pair<entity_ref, log_time>> all;
     for (const auto& [entity, s] : by_entity_)
       all.emplace_back(entity, s.at);
+    std::sort(all.begin(), all.end());
     return all;
   }
 
@@ -75,8 +83,17 @@ private:
     bool pulsing = false;
   };
 
-  std::map<entity_ref, slot> by_entity_;
-  std::set<std::pair<log_time, entity_ref>> by_time_; // those not pulsing
+  struct due_at {
+    log_time at;
+    const entity_ref* entity; // in by_entity_
+
+    friend bool operator<(const due_at& a, const due_at& b) {
+      return a.at != b.at ? a.at < b.at : *a.entity < *b.entity;
+    }
+  };
+
+  std::unordered_map<entity_ref, slot> by_entity_; // its order reaches nobody
+  std::set<due_at> by_time_;                       // those not pulsing
 };
 
 } // namespace sluice::partition

@@ -100,7 +100,7 @@ void entity_table::hand_in_record(const entity_ref& of, const slot& s, outputs& 
 }
 
 void entity_table::collect(std::size_t most, outputs& out) {
-  for (; most > 0 && !owed_.empty(); --most) {
+  while (asked_ < most && !owed_.empty()) {
     auto known = slots_.find(owed_.back());
     if (known != slots_.end() && known->second.owes)
       ask_share(known->first, known->second, out);

@@ -9,18 +9,19 @@ namespace sluice::domain {
 
 area::area(event_number event, block_number number, area_state state)
     : event_{event}, number_{number}, state_{std::move(state)} {
-  for (const auto& [hold, h] : state_.holds)
-    if (h.fence == 0)
-      deadlines_.emplace(h.deadline, hold);
+  for (const auto& chunk : state_.holds.chunks())
+    if (chunk)
+      for (const auto& [hold, h] : *chunk)
+        if (h.fence == 0)
+          deadlines_.emplace(h.deadline, hold);
   recorded_capacity_ = counts().capacity();
 }
 
 void area::begin(const moment& at, effects& out) {
   while (!deadlines_.empty() && deadlines_.begin()->first <= at.now.log) {
     auto hold = deadlines_.begin()->second;
-    auto h = std::move(state_.holds.at(hold));
     deadlines_.erase(deadlines_.begin());
-    state_.holds.erase(hold);
+    auto h = state_.holds.take(hold);
     state_.held -= h.quantity;
     out.push_back(tell{entity_ref::of_session(event_, h.user), part_lapsed{hold, number_}});
     record(hold, stock_move::lapsed, h.quantity, out);
@@ -93,32 +94,33 @@ void area::on(const moment&, const hold_places& t, effects& out) {
     return;
   }
   state_.held += t.quantity;
-  deadlines_.emplace(t.deadline, t.hold);
-  bool fresh = state_.holds.emplace(t.hold, area_hold{t.user, t.quantity, t.deadline, 0}).second;
+  deadlines_.emplace_hint(deadlines_.end(), t.deadline, t.hold); // the last to come is nearly always the last to lapse
+  bool fresh = state_.holds.add(t.hold, {t.user, t.quantity, t.deadline, 0});
   SLUICE_ASSERT(fresh, "a hold id was used twice");
   record(t.hold, stock_move::held, t.quantity, out);
   out.push_back(tell{holder, part_held{t.hold, number_, {}, t.quantity, state_.category, state_.price}});
 }
 
 void area::on(const moment&, const extend_hold_part& t, effects&) {
-  auto found = state_.holds.find(t.hold);
-  if (found == state_.holds.end() || found->second.fence != 0)
+  const auto* known = state_.holds.find(t.hold);
+  if (known == nullptr || known->fence != 0)
     return;
-  deadlines_.erase({found->second.deadline, t.hold});
-  found->second.deadline = t.deadline;
+  auto& h = *state_.holds.change(t.hold);
+  deadlines_.erase({h.deadline, t.hold});
+  h.deadline = t.deadline;
   deadlines_.emplace(t.deadline, t.hold);
   changed_ = true;
 }
 
 void area::on(const moment& at, const pin_hold& t, effects& out) {
-  auto found = state_.holds.find(t.hold);
-  SLUICE_ASSERT(found != state_.holds.end() && found->second.fence == 0, "a session pinned a hold the area lost");
-  auto& h = found->second;
-  auto holder = entity_ref::of_session(event_, h.user);
+  const auto* known = state_.holds.find(t.hold);
+  SLUICE_ASSERT(known != nullptr && known->fence == 0, "a session pinned a hold the area lost");
+  auto holder = entity_ref::of_session(event_, known->user);
   if (!state_.sale_open) {
     out.push_back(tell{holder, part_pinned{t.hold, number_, 0, errc::event_closed}});
     return;
   }
+  auto& h = *state_.holds.change(t.hold);
   deadlines_.erase({h.deadline, t.hold});
   h.fence = at.index;
   record(t.hold, stock_move::pinned, h.quantity, out);
@@ -126,11 +128,10 @@ void area::on(const moment& at, const pin_hold& t, effects& out) {
 }
 
 void area::on(const moment&, const release_hold_part& t, effects& out) {
-  auto found = state_.holds.find(t.hold);
-  if (found == state_.holds.end() || found->second.fence != t.fence)
+  const auto* known = state_.holds.find(t.hold);
+  if (known == nullptr || known->fence != t.fence)
     return; // lapsed in this very entry, or a stale release
-  auto h = std::move(found->second);
-  state_.holds.erase(found);
+  auto h = state_.holds.take(t.hold);
   if (h.fence == 0)
     deadlines_.erase({h.deadline, t.hold});
   state_.held -= h.quantity;
@@ -138,11 +139,9 @@ void area::on(const moment&, const release_hold_part& t, effects& out) {
 }
 
 void area::on(const moment&, const confirm_hold_part& t, effects& out) {
-  auto found = state_.holds.find(t.hold);
-  SLUICE_ASSERT(found != state_.holds.end() && t.fence != 0 && found->second.fence == t.fence,
-                "confirming a pinned hold can not fail");
-  auto quantity = found->second.quantity;
-  state_.holds.erase(found);
+  const auto* known = state_.holds.find(t.hold);
+  SLUICE_ASSERT(known != nullptr && t.fence != 0 && known->fence == t.fence, "confirming a pinned hold can not fail");
+  auto quantity = state_.holds.take(t.hold).quantity;
   state_.held -= quantity;
   state_.confirmed += quantity;
   record(t.hold, stock_move::confirmed, quantity, out);

@@ -2,22 +2,12 @@
 #pragma once
 
 #include "domain/effects.hpp"
+#include "domain/hold_book.hpp"
 
-#include <map>
 #include <optional>
 #include <set>
-#include <string>
 
 namespace sluice::domain {
-
-struct area_hold {
-  std::string user;
-  std::uint32_t quantity = 0;
-  log_time deadline{};
-  log_index fence = 0;
-
-  friend bool operator==(const area_hold&, const area_hold&) = default;
-};
 
 struct area_state {
   std::uint32_t target = 0;    // the capacity the definition asks for
@@ -25,7 +15,7 @@ struct area_state {
   std::uint32_t confirmed = 0;
   std::uint32_t category = 0;
   std::int64_t price = 0;
-  std::map<hold_id, area_hold> holds;
+  hold_book holds;
   bool sale_open = false;
 
   friend bool operator==(const area_state&, const area_state&) = default;
@@ -53,7 +43,10 @@ public:
   const area_state& state() const { return state_; }
 
   stock_counts counts() const;
+  /// Whether anything changed since the last call.
   bool take_changed();
+  /// The holds among it.
+  auto take_changed_holds() { return state_.holds.take_changed(); }
 
 private:
   void on(const moment& at, const define_area& t, effects& out);

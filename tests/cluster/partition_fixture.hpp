@@ -149,6 +149,7 @@ public:
   std::vector<effect_out> effects;
   std::vector<delivery> deliveries; // every one there was
   std::vector<feed_out> feed;
+  std::size_t shares_at_once = 0; // of a checkpoint, asked for and not given yet: the most there ever were
 
 private:
   void take(outputs& out) {
@@ -158,13 +159,17 @@ private:
       disk_.attempts = b.checkpoint;
     for (auto event : out.forgotten)
       std::erase_if(shells_, [&](const auto& s) { return s.first.event == event; });
-    for (auto& s : out.saves)
+    for (auto& s : out.saves) {
+      if (s.checkpoint != 0)
+        shares_at_once = std::max(shares_at_once, ++shares_);
       todo_.push_back([this, s]() -> input {
+        shares_ -= s.checkpoint != 0 ? 1 : 0;
         auto pieces = shells_.at(s.of)->save();
         if (s.passivate)
           shells_.erase(s.of);
         return saved{s.of, s.checkpoint, s.passivate, std::move(pieces)};
       });
+    }
     for (auto& d : out.deliveries) {
       deliveries.push_back(d);
       todo_.push_back([this, d]() -> input {
@@ -223,6 +228,7 @@ private:
   disk disk_;
   host_time now_{1h};
   wall_time wall_{milliseconds{1'800'000'000'000}};
+  std::size_t shares_ = 0;
   std::uint64_t requests_ = 0;
   std::vector<log_write> writes_;
   std::deque<std::function<input()>> todo_;
@@ -259,7 +265,7 @@ inline entity_ref session_of(const std::string& user) {
 }
 
 /// The event is there, and these users are inside.
-inline void open_house(replica& r, std::initializer_list<std::string> users) {
+inline void open_house(replica& r, const std::vector<std::string>& users) {
   r.get<event_reply>(the_event, define_event{two_blocks(), 42, "test"});
   std::uint8_t n = 0;
   for (const auto& user : users) {

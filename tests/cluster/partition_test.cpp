@@ -182,6 +182,22 @@ TEST_CASE("partition: checkpoint and tail are the full replay", "[cluster][parti
   CHECK(short_way.effects.front().body == r.effects.front().body);
 }
 
+TEST_CASE("partition: a checkpoint asks a few at a time, so that commands find their turn between them",
+          "[cluster][partition]") {
+  config settings;
+  settings.collect_per_turn = 3;
+  replica r{settings};
+  std::vector<std::string> users;
+  for (int i = 0; i < 20; ++i)
+    users.push_back("user" + std::to_string(i));
+  open_house(r, users);
+  for (const auto& u : users)
+    r.run(session_of(u), release_hold{numbered<admission_id>(1), numbered<hold_id>(9)}); // wakes it
+  r.take_checkpoint();
+  CHECK(r.shares_at_once == 3);
+  CHECK(replica{settings, r.stored()}.core().applied() >= r.core().status().checkpoint_index);
+}
+
 TEST_CASE("partition: a session goes to sleep with its changes and comes back with them", "[cluster][partition]") {
   config settings;
   settings.entities.idle = 2s;
