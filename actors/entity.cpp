@@ -7,7 +7,10 @@ entity_actor::behavior_type entity(entity_actor::stateful_pointer<entity_state> 
   self->state.shell = make_entity(ref, pieces);
   return {
       [self, owner](const deliver& d) {
-        self->send(owner, delivered_back{std::make_shared<partition::delivered>(self->state.shell->deliver(*d.body))});
+        auto& batch = *d.batch;
+        batch.results[d.place] = self->state.shell->deliver(batch.deliveries[d.place]);
+        if (batch.missing.fetch_sub(1, std::memory_order_acq_rel) == 1)
+          self->send(owner, delivered_back{d.batch});
       },
       [self, owner](const save& s) {
         auto done = std::make_shared<partition::saved>();

@@ -6,16 +6,31 @@
 
 #include <caf/all.hpp>
 
+#include <atomic>
+#include <chrono>
 #include <functional>
 #include <memory>
+#include <utility>
 #include <vector>
 
 namespace sluice::actors {
 
 // ---- to an entity, from its partition ----
 
+/// What a superstep brings to entities. Each executes its own delivery and leaves the result beside it; whoever is last
+/// hands all of them back, so that a step costs the partition one message, however many entities it has.
+struct delivery_batch {
+  explicit delivery_batch(std::vector<partition::delivery> all)
+      : deliveries{std::move(all)}, results(deliveries.size()), missing{deliveries.size()} {}
+
+  const std::vector<partition::delivery> deliveries;
+  std::vector<partition::delivered> results; // each written by one entity
+  std::atomic<std::size_t> missing;
+};
+
 struct deliver {
-  std::shared_ptr<const partition::delivery> body;
+  std::shared_ptr<delivery_batch> batch;
+  std::size_t place = 0; // of the entity's own delivery
 };
 
 struct save {
@@ -57,11 +72,12 @@ struct questions {
 struct became_durable {
   std::uint64_t write_id = 0;
   std::uint64_t checkpoint = 0;
+  std::chrono::microseconds took{};
 };
 
-/// From an entity.
+/// From the entity that was the last one.
 struct delivered_back {
-  std::shared_ptr<partition::delivered> body;
+  std::shared_ptr<delivery_batch> batch;
 };
 
 struct saved_back {

@@ -20,13 +20,18 @@ partition_host::behavior_type partition_host::make_behavior() {
       [this](const questions& m) { feed(partition::ask_all{std::move(*m.body)}); },
       [this](const became_durable& m) {
         if (m.write_id != 0)
-          became_durable_up_to(m.write_id);
+          became_durable_up_to(m.write_id, m.took);
         if (m.checkpoint != 0) {
           feed(partition::checkpoint_committed{m.checkpoint});
           services_.checkpoints->in_force(partition_, m.checkpoint);
         }
       },
-      [this](const delivered_back& m) { feed(std::move(*m.body)); },
+      [this](const delivered_back& m) {
+        auto now = services_.clock();
+        for (auto& result : m.batch->results)
+          core_.handle(now, std::move(result), out_);
+        carry_out();
+      },
       [this](const saved_back& m) {
         // One that another state replaced meanwhile may still be saying goodbye; its successor stays.
         auto known = entities_.find(m.body->of);
@@ -105,22 +110,16 @@ void partition_host::carry_out() {
     services_.log->append_feed(partition_, f.index, std::move(f.record));
   // Shares are asked for before anything newer is delivered: mailboxes keep the order.
   for (auto& s : out_.saves) {
-    auto& handle = handle_of(s.of);
+    auto& handle = entities_.at(s.of);
     send(handle, save{std::move(s)});
   }
-  for (auto& d : out_.deliveries) {
-    activate(d.to, d.activate, d.record);
-    auto& handle = handle_of(d.to);
-    send(handle, deliver{std::make_shared<const partition::delivery>(std::move(d))});
-  }
+  deliver_all();
   for (auto& p : out_.publishes) {
-    activate(p.of, p.activate, nullptr);
-    auto& handle = handle_of(p.of);
+    auto& handle = active(p.of, p.activate, nullptr);
     send(handle, publish_all{std::move(p)});
   }
   for (auto& a : out_.asks) {
-    activate(a.what.to, a.activate, a.record);
-    auto& handle = handle_of(a.what.to);
+    auto& handle = active(a.what.to, a.activate, a.record);
     send(handle, answer_question{std::make_shared<const partition::ask>(std::move(a))});
   }
   for (auto event : out_.forgotten)
@@ -174,7 +173,7 @@ void partition_host::replicate() {
 }
 
 /// What depended on it may leave now.
-void partition_host::became_durable_up_to(std::uint64_t write_id) {
+void partition_host::became_durable_up_to(std::uint64_t write_id, std::chrono::microseconds took) {
   durable_ = write_id;
   std::erase_if(held_, [this](const raft::send& s) {
     if (s.after > durable_)
@@ -183,7 +182,7 @@ void partition_host::became_durable_up_to(std::uint64_t write_id) {
       services_.peers->send(partition_, s.to, s.body);
     return true;
   });
-  feed(partition::written{write_id});
+  feed(partition::written{write_id, took});
 }
 
 void partition_host::end_all() {
@@ -205,16 +204,26 @@ void partition_host::tell_roles() {
 
 // ---- entities --------------------------------------------------------------------------------------------------------
 
-void partition_host::activate(const entity_ref& of, partition::activation how,
-                              const std::shared_ptr<const std::string>& record) {
-  if (how == partition::activation::none)
+void partition_host::deliver_all() {
+  if (out_.deliveries.empty())
     return;
+  auto batch = std::make_shared<delivery_batch>(std::exchange(out_.deliveries, {}));
+  for (std::size_t place = 0; place < batch->deliveries.size(); ++place) {
+    const auto& d = batch->deliveries[place];
+    send(active(d.to, d.activate, d.record), deliver{batch, place});
+  }
+}
+
+entity_actor& partition_host::active(const entity_ref& of, partition::activation how,
+                                     const std::shared_ptr<const std::string>& record) {
+  if (how == partition::activation::none)
+    return entities_.at(of);
   loaded_pieces pieces;
   if (how == partition::activation::fresh)
     pieces = services_.store->load(partition_, of);
   else if (record)
     pieces.emplace_back(0, *record);
-  entities_[of] = spawn(entity, partition_actor{this}, services_.routes, of, std::move(pieces));
+  return entities_[of] = spawn(entity, partition_actor{this}, services_.routes, of, std::move(pieces));
 }
 
 void partition_host::end_group(event_number event) {

@@ -47,11 +47,12 @@ private:
   void carry_out();
   void write_log();
   void replicate();
-  void became_durable_up_to(std::uint64_t write_id);
+  void became_durable_up_to(std::uint64_t write_id, std::chrono::microseconds took);
   void end_all();
   void tell_roles();
-  void activate(const entity_ref& of, partition::activation how, const std::shared_ptr<const std::string>& record);
-  entity_actor& handle_of(const entity_ref& of) { return entities_.at(of); }
+  void deliver_all();
+  /// The entity, made if it is to be.
+  entity_actor& active(const entity_ref& of, partition::activation how, const std::shared_ptr<const std::string>& record);
   void end_group(event_number event);
   void set_timer();
 

@@ -107,6 +107,7 @@ void core::on(const reading& now, ask_all in, outputs& out) {
 }
 
 void core::on(const reading& now, written in, outputs& out) {
+  pace_.synced(in.took);
   consult(now, raft::written{in.write_id}, out);
 }
 
@@ -251,7 +252,8 @@ void core::propose_waiting(const reading& now, outputs& out) {
          propose_from_ <= now.host) {
     std::vector<proposal> batch;
     std::size_t bytes = 0;
-    while (!waiting_.empty() && batch.size() < config_.entry_commands_max && bytes < config_.entry_bytes_max) {
+    auto most = pace_.entry_commands(config_.entry_commands_max);
+    while (!waiting_.empty() && batch.size() < most && bytes < config_.entry_bytes_max) {
       bytes += waiting_.front().bytes();
       batch.push_back(std::move(waiting_.front()));
       waiting_.pop_front();

@@ -6,6 +6,7 @@
 #include "cluster/partition/deadline_index.hpp"
 #include "cluster/partition/entity_table.hpp"
 #include "cluster/partition/outbox.hpp"
+#include "cluster/partition/pace.hpp"
 #include "cluster/partition/superstep.hpp"
 #include "cluster/partition/types.hpp"
 #include "cluster/raft/core.hpp"
@@ -26,7 +27,7 @@ struct config {
   std::uint64_t incarnation = 0;                              // of this process; fences answers of earlier ones
   std::function<partition_id(event_number)> place;            // where a placement group lives
   std::string pulse;                                          // the body of a pulse
-  std::size_t entry_commands_max = 4096;
+  std::size_t entry_commands_max = 4096;                      // see pace.hpp
   std::size_t entry_bytes_max = 1024 * 1024;
   std::size_t waiting_commands_max = 16 * 1024;               // refused as overloaded beyond
   std::size_t waiting_bytes_max = 8 * 1024 * 1024;
@@ -178,6 +179,7 @@ private:
   host_time led_since_{};
   log_time led_from_{};
   log_index proposed_ = 0;    // last index proposed by this leader
+  pace pace_;
   host_time propose_from_{};  // not before: consensus has just refused
   log_index committed_to_ = 0;
   wall_time last_wall_{};     // stamped last

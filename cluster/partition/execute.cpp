@@ -50,6 +50,7 @@ void core::begin_entry(const reading& now, outputs& out) {
   auto entry = decode_entry(*e.payload);
   if (!entry)
     return fail("log entry " + std::to_string(e.index) + " is not of this version; it can not be skipped", out);
+  pace_.began(now.host);
   ++entries_total_;
   commands_total_ += entry->commands.size();
   last_ = entry->now;
@@ -89,6 +90,7 @@ void core::finish_entry(const reading& now, outputs& out) {
   auto index = step_.index();
   auto entry = step_.entry();
   auto results = step_.finish();
+  pace_.executed(now.host, entry.commands.size());
   std::vector<event_number> ended;
   for (auto& [from, d] : results) {
     deadlines_.set(from, d.deadline);

@@ -185,6 +185,7 @@ struct ask_all {
 
 struct written {
   std::uint64_t write_id = 0;
+  std::chrono::microseconds took{}; // from the disk's first touch; 0: not known
 };
 
 /// All pieces of the checkpoint handed out so far are durable, in the store though not yet in force.

@@ -4,6 +4,9 @@
 #include "codec/json_of.hpp"
 #include "sluice/area.pb.h"
 
+#include <algorithm>
+#include <vector>
+
 namespace sluice::codec {
 
 namespace {
@@ -27,8 +30,14 @@ proto::AreaRecord head_of(const domain::area& machine) {
 }
 
 void add_holds(const domain::hold_book::chunk& chunk, google::protobuf::RepeatedPtrField<proto::AreaHold>& to) {
-  to.Reserve(static_cast<int>(chunk.size()));
-  for (const auto& [hold, h] : chunk) {
+  std::vector<const domain::hold_book::chunk::value_type*> sorted; // the same bytes on every replica
+  sorted.reserve(chunk.size());
+  for (const auto& one : chunk)
+    sorted.push_back(&one);
+  std::sort(sorted.begin(), sorted.end(), [](const auto* a, const auto* b) { return a->first < b->first; });
+  to.Reserve(to.size() + static_cast<int>(chunk.size()));
+  for (const auto* one : sorted) {
+    const auto& [hold, h] = *one;
     auto& q = *to.Add();
     q.set_hold(bytes_of(hold));
     q.set_user(h.user);

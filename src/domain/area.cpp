@@ -13,14 +13,13 @@ area::area(event_number event, block_number number, area_state state)
     if (chunk)
       for (const auto& [hold, h] : *chunk)
         if (h.fence == 0)
-          deadlines_.emplace(h.deadline, hold);
+          deadlines_.add(h.deadline, hold);
   recorded_capacity_ = counts().capacity();
 }
 
 void area::begin(const moment& at, effects& out) {
-  while (!deadlines_.empty() && deadlines_.begin()->first <= at.now.log) {
-    auto hold = deadlines_.begin()->second;
-    deadlines_.erase(deadlines_.begin());
+  while (!deadlines_.empty() && deadlines_.first() <= at.now.log) {
+    auto hold = deadlines_.take_first();
     auto h = state_.holds.take(hold);
     state_.held -= h.quantity;
     out.push_back(tell{entity_ref::of_session(event_, h.user), part_lapsed{hold, number_}});
@@ -57,7 +56,7 @@ void area::finish(const moment&, effects& out) {
 std::optional<log_time> area::next_deadline(const entry_time&) const {
   if (deadlines_.empty())
     return std::nullopt;
-  return deadlines_.begin()->first;
+  return deadlines_.first();
 }
 
 void area::publish_all(const entry_time&, effects& out) {
@@ -94,7 +93,7 @@ void area::on(const moment&, const hold_places& t, effects& out) {
     return;
   }
   state_.held += t.quantity;
-  deadlines_.emplace_hint(deadlines_.end(), t.deadline, t.hold); // the last to come is nearly always the last to lapse
+  deadlines_.add(t.deadline, t.hold);
   bool fresh = state_.holds.add(t.hold, {t.user, t.quantity, t.deadline, 0});
   SLUICE_ASSERT(fresh, "a hold id was used twice");
   record(t.hold, stock_move::held, t.quantity, out);
@@ -106,9 +105,9 @@ void area::on(const moment&, const extend_hold_part& t, effects&) {
   if (known == nullptr || known->fence != 0)
     return;
   auto& h = *state_.holds.change(t.hold);
-  deadlines_.erase({h.deadline, t.hold});
+  deadlines_.remove(h.deadline, t.hold);
   h.deadline = t.deadline;
-  deadlines_.emplace(t.deadline, t.hold);
+  deadlines_.add(t.deadline, t.hold);
   changed_ = true;
 }
 
@@ -121,7 +120,7 @@ void area::on(const moment& at, const pin_hold& t, effects& out) {
     return;
   }
   auto& h = *state_.holds.change(t.hold);
-  deadlines_.erase({h.deadline, t.hold});
+  deadlines_.remove(h.deadline, t.hold);
   h.fence = at.index;
   record(t.hold, stock_move::pinned, h.quantity, out);
   out.push_back(tell{holder, part_pinned{t.hold, number_, at.index, errc::ok}});
@@ -133,7 +132,7 @@ void area::on(const moment&, const release_hold_part& t, effects& out) {
     return; // lapsed in this very entry, or a stale release
   auto h = state_.holds.take(t.hold);
   if (h.fence == 0)
-    deadlines_.erase({h.deadline, t.hold});
+    deadlines_.remove(h.deadline, t.hold);
   state_.held -= h.quantity;
   record(t.hold, stock_move::released, h.quantity, out);
 }

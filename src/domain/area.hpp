@@ -3,9 +3,9 @@
 
 #include "domain/effects.hpp"
 #include "domain/hold_book.hpp"
+#include "domain/hold_deadlines.hpp"
 
 #include <optional>
-#include <set>
 
 namespace sluice::domain {
 
@@ -64,7 +64,7 @@ private:
   event_number event_;
   block_number number_;
   area_state state_;
-  std::set<std::pair<log_time, hold_id>> deadlines_; // of unpinned holds
+  hold_deadlines deadlines_; // of unpinned holds
   std::uint32_t recorded_capacity_ = 0; // as the last stock_defined fact says
   bool stock_changed_ = false;
   bool changed_ = false;

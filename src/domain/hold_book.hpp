@@ -5,10 +5,12 @@
 #include "core/time.hpp"
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
-#include <map>
+#include <cstring>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -25,11 +27,21 @@ struct area_hold {
 
 /// In chunks by a random byte of the id. A chunk may be shared with a checkpoint being written, hence is copied before a
 /// change while it is.
-/// Owned by one area machine. Deterministic: whoever goes through all of them does so in an order that the ids decide.
+/// Owned by one area machine. Deterministic: looked up only, by what decides.
 class hold_book {
 public:
   static constexpr std::uint32_t chunk_count = 128;
-  using chunk = std::map<hold_id, area_hold>;
+
+  struct by_random_bits {
+    std::size_t operator()(const hold_id& id) const {
+      std::size_t bits = 0;
+      std::memcpy(&bits, id.bytes.data() + 8, sizeof bits);
+      return bits;
+    }
+  };
+
+  /// Whoever goes through one sorts it, or asks nothing that depends on the order.
+  using chunk = std::unordered_map<hold_id, area_hold, by_random_bits>;
 
   /// Null: there is none.
   const area_hold* find(const hold_id& id) const;

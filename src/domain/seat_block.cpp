@@ -14,7 +14,7 @@ seat_block::seat_block(event_number event, block_number number, seat_block_state
     ++count_of(counts_, s.status);
   for (const auto& [hold, h] : state_.holds)
     if (h.fence == 0)
-      deadlines_.emplace(h.deadline, hold);
+      deadlines_.add(h.deadline, hold);
   recorded_ = counts_;
 }
 
@@ -26,10 +26,9 @@ void seat_block::begin(const moment& at, effects& out) {
 }
 
 void seat_block::lapse(const moment& at, effects& out) {
-  while (!deadlines_.empty() && deadlines_.begin()->first <= at.now.log) {
-    auto hold = deadlines_.begin()->second;
+  while (!deadlines_.empty() && deadlines_.first() <= at.now.log) {
+    auto hold = deadlines_.take_first();
     auto h = std::move(state_.holds.at(hold));
-    deadlines_.erase(deadlines_.begin());
     state_.holds.erase(hold);
     free_seats(h);
     out.push_back(tell{entity_ref::of_session(event_, h.user), part_lapsed{hold, number_}});
@@ -73,7 +72,7 @@ void seat_block::finish(const moment& at, effects& out) {
 std::optional<log_time> seat_block::next_deadline(const entry_time&) const {
   if (deadlines_.empty())
     return std::nullopt;
-  return deadlines_.begin()->first;
+  return deadlines_.first();
 }
 
 void seat_block::publish_all(const entry_time&, effects& out) {
@@ -138,7 +137,7 @@ void seat_block::on(const moment&, const hold_seats& t, effects& out) {
     held.seats.push_back({s, state_.seats[s].terms.category, state_.seats[s].terms.price});
   }
   record(t.hold, stock_move::held, h.seats, out);
-  deadlines_.emplace(t.deadline, t.hold);
+  deadlines_.add(t.deadline, t.hold);
   bool fresh = state_.holds.emplace(t.hold, std::move(h)).second;
   SLUICE_ASSERT(fresh, "a hold id was used twice");
   out.push_back(tell{holder, std::move(held)});
@@ -148,9 +147,9 @@ void seat_block::on(const moment&, const extend_hold_part& t, effects&) {
   auto found = state_.holds.find(t.hold);
   if (found == state_.holds.end() || found->second.fence != 0)
     return;
-  deadlines_.erase({found->second.deadline, t.hold});
+  deadlines_.remove(found->second.deadline, t.hold);
   found->second.deadline = t.deadline;
-  deadlines_.emplace(t.deadline, t.hold);
+  deadlines_.add(t.deadline, t.hold);
   changed_ = true;
 }
 
@@ -164,7 +163,7 @@ void seat_block::on(const moment& at, const pin_hold& t, effects& out) {
     return;
   }
   if (!is_planted(planted::pinned_lapses))
-    deadlines_.erase({h.deadline, t.hold});
+    deadlines_.remove(h.deadline, t.hold);
   h.fence = at.index;
   for (auto s : h.seats)
     mark(s, seat_status::pinned);
@@ -179,7 +178,7 @@ void seat_block::on(const moment&, const release_hold_part& t, effects& out) {
   auto h = std::move(found->second);
   state_.holds.erase(found);
   if (h.fence == 0)
-    deadlines_.erase({h.deadline, t.hold});
+    deadlines_.remove(h.deadline, t.hold);
   free_seats(h);
   record(t.hold, stock_move::released, std::move(h.seats), out);
 }

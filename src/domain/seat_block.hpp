@@ -2,6 +2,7 @@
 #pragma once
 
 #include "domain/effects.hpp"
+#include "domain/hold_deadlines.hpp"
 
 #include <map>
 #include <optional>
@@ -86,7 +87,7 @@ private:
   event_number event_;
   block_number number_;
   seat_block_state state_;
-  std::set<std::pair<log_time, hold_id>> deadlines_; // of unpinned holds
+  hold_deadlines deadlines_; // of unpinned holds
   stock_counts counts_;
   stock_counts recorded_; // as the last stock_defined fact says
   std::set<seat_index> touched_; // since the last publication

@@ -165,7 +165,16 @@ bool session::is_under_way(const pay_hold& c) const {
 }
 
 void session::forget_old_keys(log_time now) {
-  std::erase_if(state_.keys, [&](const auto& entry) { return entry.second.at + key_retention <= now; });
+  if (now < no_key_ends_before_)
+    return;
+  no_key_ends_before_ = now + key_retention; // those that come later end later
+  std::erase_if(state_.keys, [&](const auto& entry) {
+    auto ends = entry.second.at + key_retention;
+    if (ends <= now)
+      return true;
+    no_key_ends_before_ = std::min(no_key_ends_before_, ends);
+    return false;
+  });
 }
 
 } // namespace sluice::domain

@@ -197,6 +197,9 @@ private:
   session_state state_;
   std::map<hold_id, asked_hold> asking_;
   std::map<hold_id, asked_pin> pinning_;
+  // Bounds, not state: they spare a look at every hold and key before every message.
+  log_time no_lapse_before_ = log_time::min();
+  log_time no_key_ends_before_ = log_time::min();
 };
 
 } // namespace sluice::domain

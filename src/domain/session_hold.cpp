@@ -101,6 +101,7 @@ void session::settle_hold(const moment& at, std::map<hold_id, asked_hold>::itera
   h.parts = std::move(a.held);
   h.currency = state_.admission->terms.currency;
   h.deadline = a.deadline;
+  no_lapse_before_ = std::min(no_lapse_before_, h.deadline);
   h.expires = a.expires;
   for (const auto& part : h.parts) {
     h.amount += part.price * part.quantity;
@@ -127,10 +128,15 @@ void session::on(const moment&, const part_lapsed& t, effects& out) {
 }
 
 void session::lapse_due(log_time now, effects& out) {
+  if (now < no_lapse_before_)
+    return;
   std::vector<hold_id> due;
+  no_lapse_before_ = log_time::max();
   for (const auto& [id, h] : state_.holds)
     if (h.deadline <= now)
       due.push_back(id);
+    else
+      no_lapse_before_ = std::min(no_lapse_before_, h.deadline);
   for (const auto& id : due) {
     drop_hold(id, out);
     remember_lapsed(id);
@@ -167,6 +173,7 @@ void session::on(const moment& at, const extend_hold& c, effects& out) {
       return;
     }
     h.deadline = std::min(at.now.log + admission.terms.hold_ttl, admission.expires);
+    no_lapse_before_ = std::min(no_lapse_before_, h.deadline);
     h.expires = at.now.wall + (h.deadline - at.now.log);
     if (is_planted(planted::extends_again))
       h.extended_by.clear();

@@ -96,16 +96,19 @@ void connection::parse() {
   if (parser_->is_done())
     return dispatch();
   // Chunked bodies announce no length: hold them to the route's limit as they come.
-  if (header_checked_ && parser_->get().body.size() > owner_.body_limit_for(parser_->get()))
+  if (header_checked_ && is_too_large(parser_->get().body.size()))
     return refuse(errc::body_too_large);
   read_more();
 }
 
+/// A few routes take more than the others; most bodies are small enough for any.
+bool connection::is_too_large(std::uint64_t body) {
+  return body > owner_.limits().body_bytes_max && body > owner_.body_limit_for(parser_->get());
+}
+
 bool connection::header_complete() {
   header_checked_ = true;
-  const auto& r = parser_->get();
-  auto limit = owner_.body_limit_for(r);
-  if (auto length = parser_->content_length(); length && *length > limit) {
+  if (auto length = parser_->content_length(); length && is_too_large(*length)) {
     refuse(errc::body_too_large);
     return false;
   }

@@ -87,6 +87,7 @@ private:
   void read_more();
   void on_read(const boost::system::error_code& ec, std::size_t size);
   void parse();
+  bool is_too_large(std::uint64_t body);
   bool header_complete();
   void refuse(errc why);
   void dispatch();

@@ -9,6 +9,8 @@
 #include <openssl/params.h>
 #include <openssl/rand.h>
 
+#include <algorithm>
+#include <array>
 #include <span>
 
 namespace sluice::http {
@@ -30,9 +32,29 @@ constexpr std::size_t tag_size = 16;
 
 } // namespace
 
+namespace {
+
+void draw_random(unsigned char* to, std::size_t size) {
+  SLUICE_ASSERT(RAND_bytes(to, static_cast<int>(size)) == 1, "the system has no random numbers to give");
+}
+
+} // namespace
+
 void fill_random(void* to, std::size_t size) {
-  SLUICE_ASSERT(RAND_bytes(static_cast<unsigned char*>(to), static_cast<int>(size)) == 1,
-                "the system has no random numbers to give");
+  // Ids are drawn with every request, and each draw would ask the kernel whether this process has forked.
+  constexpr std::size_t small = 32;
+  thread_local std::array<unsigned char, 1024> drawn;
+  thread_local std::size_t left = 0;
+  auto* bytes = static_cast<unsigned char*>(to);
+  if (size > small)
+    return draw_random(bytes, size);
+  if (left < size) {
+    draw_random(drawn.data(), drawn.size());
+    left = drawn.size();
+  }
+  left -= size;
+  std::copy_n(drawn.data() + left, size, bytes);
+  OPENSSL_cleanse(drawn.data() + left, size); // nothing is given twice, nor found in memory later
 }
 
 void append_base64url(std::string& out, std::string_view bytes) {

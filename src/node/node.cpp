@@ -185,7 +185,7 @@ void node::start_writers() {
         cluster_->desk().begun(d.partition, d.attempt);
       }
       if (d.write_id != 0 || d.checkpoint != 0)
-        caf::anon_send(partitions_[d.partition.value], actors::became_durable{d.write_id, d.checkpoint});
+        caf::anon_send(partitions_[d.partition.value], actors::became_durable{d.write_id, d.checkpoint, d.took});
     }
   });
   checkpoints_ = std::make_unique<storage::checkpoint_writer>(

@@ -16,7 +16,7 @@ log_writer::~log_writer() {
 
 void log_writer::submit(log_batch batch, std::uint64_t write_id) {
   durable d{batch.partition, write_id, batch.checkpoint ? batch.checkpoint->number : 0,
-            batch.checkpoint_attempt.value_or(0)};
+            batch.checkpoint_attempt.value_or(0), {}};
   bool first = false;
   {
     std::lock_guard lock{lock_};
@@ -87,6 +87,8 @@ void log_writer::run() {
       sync_us_total_ += took;
       if (took > sync_us_max_)
         sync_us_max_ = took;
+      for (auto& d : done)
+        d.took = std::chrono::microseconds{took};
       done_(done);
     }
     // After the completions: nobody waits for the feed.

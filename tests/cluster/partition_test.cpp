@@ -182,6 +182,27 @@ TEST_CASE("partition: checkpoint and tail are the full replay", "[cluster][parti
   CHECK(short_way.effects.front().body == r.effects.front().body);
 }
 
+TEST_CASE("partition: an entry takes as many commands as are executed while one is synced", "[cluster][partition]") {
+  auto paced = [](std::chrono::microseconds sync, std::chrono::microseconds execution) {
+    pace p;
+    for (int i = 0; i < 50; ++i) {
+      p.synced(sync);
+      p.began(host_time{1s});
+      p.executed(host_time{1s + execution}, 100);
+    }
+    return p;
+  };
+  CHECK(pace{}.entry_commands(4096) == 4096); // nothing is known yet
+  auto holds = paced(500us, 1'300us);
+  CHECK(holds.entry_commands(4096) == 38);
+  CHECK(holds.entry_commands(4) == 4);
+  CHECK(paced(100us, 1'300us).entry_commands(4096) == 38); // a fast disk makes no entries of nothing
+  CHECK(paced(5'000us, 1'300us).entry_commands(4096) == 384);
+  CHECK(paced(500us, 200us).entry_commands(4096) == 250);
+  CHECK(paced(500us, 100'000us).entry_commands(4096) == pace::least);
+  CHECK(paced(0us, 0us).entry_commands(4096) == 4096);
+}
+
 TEST_CASE("partition: a checkpoint asks a few at a time, so that commands find their turn between them",
           "[cluster][partition]") {
   config settings;

@@ -1,0 +1,56 @@
+// How many commands a leader puts into an entry.
+#pragma once
+
+#include "core/time.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace sluice::partition {
+
+/// The answers to an entry leave together when it is executed, and while it is executed the next one is being written.
+/// With much in one entry everybody waits for the last one's turn and the disk stands idle; with little, each sync carries
+/// little. So an entry takes about as many commands as are executed while one is synced: 40 holds on a disk that syncs in
+/// half a millisecond, all that is there if they are joins or if the disk is slow.
+/// Owned by one partition core. Smoothed over some eight entries.
+class pace {
+public:
+  static constexpr std::size_t least = 32;
+
+  /// A write of this replica took so long; 0: not known.
+  void synced(std::chrono::microseconds took) {
+    if (took.count() > 0)
+      smooth(sync_ns_, took, 1);
+  }
+
+  void began(host_time at) { began_ = at; }
+
+  void executed(host_time at, std::size_t commands) {
+    if (commands > 0)
+      smooth(command_ns_, at - began_, static_cast<std::int64_t>(commands));
+  }
+
+  /// At most `most`, which may be less than `least`.
+  std::size_t entry_commands(std::size_t most) const {
+    if (command_ns_ <= 0)
+      return most;
+    auto fit = std::max(sync_ns_, shortest_sync_ns) / command_ns_;
+    return std::min(most, std::max(least, static_cast<std::size_t>(fit)));
+  }
+
+private:
+  static constexpr std::int64_t shortest_sync_ns = 500'000;
+
+  static void smooth(std::int64_t& value, host_time::duration took, std::int64_t units) {
+    auto sample = std::chrono::duration_cast<std::chrono::nanoseconds>(took).count() / units;
+    value = value == 0 ? sample : value + (sample - value) / 8;
+  }
+
+  host_time began_{};
+  std::int64_t sync_ns_ = 0;
+  std::int64_t command_ns_ = 0; // of its execution
+};
+
+} // namespace sluice::partition
