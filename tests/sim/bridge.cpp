@@ -25,8 +25,49 @@ void bridge::request(const entity_ref& to, std::shared_ptr<const domain::message
   node_.all_checkers().asked_of({node_.id(), node_.incarnation(), number}, partition, to, m, is_query);
   auto body = is_query ? std::string{} : codec::encode(*m);
   pending_.emplace(number, pending{to, partition, std::move(m), std::move(body), is_query, std::move(done), {}, 0,
-                                   run_.time.now() + gives_up_after});
+                                   run_.time.now() + gives_up_after, false});
   send(number);
+}
+
+void bridge::request_all(const entity_ref& to, const std::vector<std::shared_ptr<const domain::message>>& all,
+                         const burst_handler& done) {
+  auto first = next_;
+  auto partition = node_.home().places().of_event(to.event);
+  for (const auto& m : all) {
+    auto number = next_++;
+    node_.all_checkers().asked_of({node_.id(), node_.incarnation(), number}, partition, to, m, false);
+    pending_.emplace(number, pending{to, partition, m, codec::encode(*m), false,
+                                     [m, done](const node_answer& a) { done(*m, a); }, {}, 0,
+                                     run_.time.now() + gives_up_after, true});
+    send(number);
+  }
+  if (run_.telling())
+    run_.say("node " + std::to_string(node_.id().value) + " requests " + std::to_string(first) + " to " +
+             std::to_string(next_ - 1) + " to " + to_string(to));
+  burst_again(first, next_);
+}
+
+/// Those without an answer, after a while.
+void bridge::burst_again(std::uint64_t first, std::uint64_t end) {
+  node_.clock().after(run_.settings.bridge_patience, [this, first, end] {
+    std::vector<std::uint64_t> open;
+    for (auto at = pending_.lower_bound(first); at != pending_.end() && at->first < end; ++at)
+      open.push_back(at->first);
+    if (open.empty())
+      return;
+    for (auto number : open) {
+      auto found = pending_.find(number);
+      if (found == pending_.end())
+        continue;
+      if (run_.time.now() < found->second.until) {
+        send(number);
+        continue;
+      }
+      auto late = pending_.extract(found);
+      late.mapped().done({nullptr, errc::timed_out});
+    }
+    burst_again(first, end);
+  });
 }
 
 node_id bridge::choose(const pending& p) {
@@ -57,7 +98,7 @@ void bridge::send(std::uint64_t number) {
     command.body = p.body;
     waiting.commands.push_back(std::move(command));
   }
-  if (run_.settings.nodes > 1)
+  if (run_.settings.nodes > 1 && !p.in_burst)
     again(number, run_.settings.bridge_patience);
 }
 
@@ -81,6 +122,8 @@ void bridge::flush(node_id to, partition_id partition) {
 /// Unless it was sent another time, or answered, until then.
 void bridge::again(std::uint64_t number, micros wait) {
   auto& p = pending_.at(number);
+  if (p.in_burst)
+    return;
   node_.clock().after(wait, [this, number, tries = p.tries] {
     auto found = pending_.find(number);
     if (found == pending_.end() || found->second.tries != tries)

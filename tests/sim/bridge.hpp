@@ -23,6 +23,9 @@ struct node_answer {
   errc why{};
 };
 
+/// What was asked, and its answer.
+using burst_handler = std::function<void(const domain::message&, const node_answer&)>;
+
 /// Owned by one life of a node.
 class bridge {
 public:
@@ -30,6 +33,10 @@ public:
 
   void request(const entity_ref& to, std::shared_ptr<const domain::message> m, bool is_query,
                std::function<void(const node_answer&)> done);
+
+  /// Commands that belong together, sent together and again together. `done` hears of each.
+  void request_all(const entity_ref& to, const std::vector<std::shared_ptr<const domain::message>>& all,
+                   const burst_handler& done);
 
   // ---- what comes back ----
   void answered(const partition::origin& to, partition_id partition, log_index index,
@@ -54,6 +61,7 @@ private:
     node_id sent_to;
     std::uint32_t tries = 0;
     micros until = 0;
+    bool in_burst = false; // sent again with the others
   };
 
   struct lead {
@@ -69,6 +77,7 @@ private:
 
   void send(std::uint64_t number);
   void again(std::uint64_t number, micros wait);
+  void burst_again(std::uint64_t first, std::uint64_t end);
   void flush(node_id to, partition_id partition);
   node_id choose(const pending& p);
 

@@ -38,16 +38,19 @@ bool checkers::follows(const process& leader, partition_id partition) const {
 
 void checkers::asked_of(const partition::origin& by, partition_id partition, const entity_ref& to,
                         std::shared_ptr<const domain::message> m, bool) {
-  requests_[{by.node, by.incarnation, by.request}] = {to, std::move(m), positions_[partition].heard};
+  auto& all = requests_[{by.node, by.incarnation}];
+  if (by.request != all.size() + 1)
+    return run_.fail("host", "a bridge does not count its requests");
+  all.push_back({to, std::move(m), positions_[partition].heard});
 }
 
 void checkers::answers_leave(const entry_stamp& at, const process& leader, const partition::origin& to,
                              const domain::reply& r, bool is_query) {
   replay.promised(at.partition, at.index);
-  auto known = requests_.find({to.node, to.incarnation, to.request});
-  if (known == requests_.end())
+  auto known = requests_.find({to.node, to.incarnation});
+  if (known == requests_.end() || to.request < 1 || to.request > known->second.size())
     return run_.fail("host", "an answer to what nobody asked");
-  const auto& asked = known->second;
+  const auto& asked = known->second[to.request - 1];
   if (at.index < asked.not_before + (is_query ? 0 : 1))
     return run_.fail("answers", to_string(asked.to) + ", " + to_string(at) + ": this answer is older than what a client knew (index " +
                                     std::to_string(asked.not_before) + ") when it was asked for");

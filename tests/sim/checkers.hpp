@@ -84,7 +84,7 @@ private:
 
   scene& run_;
   std::map<partition_id, position> positions_;
-  std::map<std::tuple<node_id, std::uint64_t, std::uint64_t>, request> requests_;
+  std::map<std::pair<node_id, std::uint64_t>, std::vector<request>> requests_; // of one life of a bridge, by number - 1
   std::set<event_number> events_;
   std::map<event_number, std::shared_ptr<const domain::placed_event>> placed_;
   domain::ranking_update ranking_;

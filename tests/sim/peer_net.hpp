@@ -39,6 +39,11 @@ struct answer_parcel {
   std::string reply;
 };
 
+/// All of one entry.
+struct answers_parcel {
+  std::vector<answer_parcel> all;
+};
+
 struct refusal_parcel {
   partition::refusal_out what;
   node_id leader; // as far as the refusing node knows; 0: it does not
@@ -76,7 +81,7 @@ struct chunk_parcel {
   std::vector<std::pair<log_index, std::string>> feed;
 };
 
-using parcel = std::variant<raft_parcel, commands_parcel, questions_parcel, answer_parcel, refusal_parcel, leads_parcel,
+using parcel = std::variant<raft_parcel, commands_parcel, questions_parcel, answer_parcel, answers_parcel, refusal_parcel, leads_parcel,
                             hash_parcel, chunk_request, chunk_parcel>;
 
 /// Owned by one cluster.

@@ -24,6 +24,8 @@ struct run_options {
   std::uint32_t nodes_max = ~0u;
   micros storm_max = 3'600 * second;
 
+  std::uint32_t crowd = 0; // commands of a crowd, a second of virtual time; 0: as the seed says
+
   bool speed = false; // three nodes in peace, under steady load, to measure how fast a run is
 };
 
@@ -37,6 +39,7 @@ struct plan {
   micros storm = 40 * second;
   micros user_think = 300 * ms;
   micros operator_think = 2 * second;
+  std::uint32_t crowd = 0; // commands a second of many at one event; mostly there is none
 
   partition::config cores; // the limits; identity and places are the host's
   micros step_delay = 0;   // an entity's mailbox, at most

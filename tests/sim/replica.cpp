@@ -316,8 +316,7 @@ void replica::tell_world(partition::outputs& out) {
     all.replay.promised(id_, core_->applied());
   if (!out.publications.empty() && all.follows({node_.id(), node_.incarnation()}, id_))
     all.published(at, out.publications);
-  for (const auto& a : out.answers)
-    node_.answer(at, a.to, actors::unbox(a.body), false);
+  node_.answer(at, out.answers);
   for (const auto& r : out.refusals)
     node_.refuse(id_, r);
   for (const auto& e : out.effects)

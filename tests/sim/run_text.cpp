@@ -41,6 +41,8 @@ bool set_option(run_options& options, std::string_view name, std::string_view va
     return read_number(value, options.partitions_max) && options.partitions_max > 0;
   if (name == "nodes")
     return read_number(value, options.nodes_max) && options.nodes_max > 0;
+  if (name == "crowd")
+    return read_number(value, options.crowd);
   if (name == "storm") {
     std::int64_t milliseconds = 0;
     if (!read_number(value, milliseconds) || milliseconds < 0)
@@ -69,6 +71,7 @@ std::string command_line(const run_options& options, planted bug) {
   limit("events", options.events_max, usual.events_max);
   limit("partitions", options.partitions_max, usual.partitions_max);
   limit("nodes", options.nodes_max, usual.nodes_max);
+  limit("crowd", options.crowd, usual.crowd);
   limit("storm", options.storm_max / ms, usual.storm_max / ms);
   if (bug != planted::none)
     text += " --bug " + std::string{name_of(bug)};

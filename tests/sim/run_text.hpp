@@ -12,7 +12,7 @@
 namespace sluice::simulation {
 
 /// Sets one option by its name on the command line, without dashes: seed, without, users, events, partitions, nodes,
-/// storm (in ms). False: there is no such option, or the value makes no sense.
+/// crowd, storm (in ms). False: there is no such option, or the value makes no sense.
 bool set_option(run_options& options, std::string_view name, std::string_view value);
 
 /// The arguments that make this run again.

@@ -189,6 +189,13 @@ void sim_node::request(const entity_ref& to, std::shared_ptr<const domain::messa
   });
 }
 
+void sim_node::request_all(const entity_ref& to, std::vector<std::shared_ptr<const domain::message>> all,
+                           burst_handler done) {
+  if (!up_)
+    return;
+  clock_.after(0, [this, to, all = std::move(all), done = std::move(done)] { bridge_->request_all(to, all, done); });
+}
+
 void sim_node::propose(partition_id partition, std::vector<partition::proposal> all) {
   if (auto* r = find(partition))
     return r->handle(partition::propose{std::move(all)});
@@ -210,6 +217,20 @@ void sim_node::answer(const entry_stamp& at, const partition::origin& to, const 
     bridge_->answered(to, at.partition, at.index, std::make_shared<const domain::reply>(r));
   else
     send(to.node, answer_parcel{to, at.partition, at.index, codec::encode(r)});
+}
+
+void sim_node::answer(const entry_stamp& at, const std::vector<partition::answer_out>& all) {
+  std::map<node_id, answers_parcel> elsewhere;
+  for (const auto& a : all) {
+    const auto& reply = actors::unbox(a.body);
+    checkers_.answers_leave(at, {id_, incarnation_}, a.to, reply, false);
+    if (a.to.node == id_)
+      bridge_->answered(a.to, at.partition, at.index, std::make_shared<const domain::reply>(reply));
+    else
+      elsewhere[a.to.node].all.push_back({a.to, at.partition, at.index, codec::encode(reply)});
+  }
+  for (auto& [node, answers] : elsewhere)
+    send(node, std::move(answers));
 }
 
 void sim_node::refuse(partition_id by, const partition::refusal_out& refusal) {
@@ -354,6 +375,11 @@ void sim_node::on(node_id, std::uint64_t, answer_parcel& p) {
   if (!reply)
     return run_.fail("codec", "a reply does not parse");
   bridge_->answered(p.to, p.partition, p.index, std::make_shared<const domain::reply>(std::move(*reply)));
+}
+
+void sim_node::on(node_id from, std::uint64_t incarnation, answers_parcel& p) {
+  for (auto& a : p.all)
+    on(from, incarnation, a);
 }
 
 void sim_node::on(node_id, std::uint64_t, refusal_parcel& p) {

@@ -44,6 +44,8 @@ public:
   /// A client's request arrives. Dropped silently when the node is down.
   void request(const entity_ref& to, std::shared_ptr<const domain::message> m, bool is_query,
                std::function<void(const node_answer&)> done);
+  /// So does a burst of commands.
+  void request_all(const entity_ref& to, std::vector<std::shared_ptr<const domain::message>> all, burst_handler done);
 
   // ---- from other nodes ----
   void receive(node_id from, std::uint64_t incarnation, parcel what);
@@ -76,6 +78,8 @@ public:
   void propose(partition_id partition, std::vector<partition::proposal> all);
   void ask(partition_id partition, std::vector<partition::query> all);
   void answer(const entry_stamp& at, const partition::origin& to, const domain::reply& r, bool is_query);
+  /// All answers of an entry; those for one node travel together.
+  void answer(const entry_stamp& at, const std::vector<partition::answer_out>& all);
   void refuse(partition_id by, const partition::refusal_out& refusal);
   void send_note(partition_id to, partition::proposal note);
   void charge(partition_id partition, const partition::effect_out& effect);
@@ -94,6 +98,7 @@ private:
   void on(node_id from, std::uint64_t incarnation, commands_parcel& p);
   void on(node_id from, std::uint64_t incarnation, questions_parcel& p);
   void on(node_id from, std::uint64_t incarnation, answer_parcel& p);
+  void on(node_id from, std::uint64_t incarnation, answers_parcel& p);
   void on(node_id from, std::uint64_t incarnation, refusal_parcel& p);
   void on(node_id from, std::uint64_t incarnation, leads_parcel& p);
   void on(node_id from, std::uint64_t incarnation, hash_parcel& p);

@@ -2,6 +2,7 @@
 
 #include "checkers.hpp"
 #include "client.hpp"
+#include "crowd.hpp"
 #include "full_replay.hpp"
 #include "operator_client.hpp"
 #include "reckoning.hpp"
@@ -24,7 +25,8 @@ public:
   explicit world(const run_options& options)
       : run_{options}, places_{run_.settings.partitions}, provider_{run_}, checkers_{run_, provider_},
         home_{run_, checkers_, provider_, places_}, storms_{run_, home_, checkers_},
-        net_{run_, checkers_, home_}, operators_{run_, net_} {
+        net_{run_, checkers_, home_}, operators_{run_, net_},
+        crowd_{run_, checkers_, net_, home_} {
     for (std::uint32_t i = 0; i < run_.settings.users; ++i)
       users_.emplace_back(run_, checkers_, net_, operators_, "user" + std::to_string(i + 1));
     provider_.before_capture = [this](const reservation_id& id) { checkers_.money.before_capture(id); };
@@ -35,6 +37,7 @@ public:
     operators_.begin();
     for (auto& u : users_)
       u.begin();
+    crowd_.begin();
     provider_.begin_outages();
     storms_.begin();
     until(run_.settings.storm);
@@ -128,6 +131,7 @@ private:
   storms storms_;
   network net_;
   operator_client operators_;
+  crowd crowd_;
   std::deque<user_client> users_;
 };
 

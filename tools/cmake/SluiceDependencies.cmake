@@ -22,8 +22,12 @@ if(NOT SLUICE_PURE_ONLY)
   find_package(yaml-cpp CONFIG REQUIRED)
   find_package(prometheus-cpp CONFIG REQUIRED)
   find_package(CLI11 QUIET CONFIG)
-  # Messages are allocated on one thread and freed on another: glibc's caches overflow, and a hold costs half as much again.
+endif()
+# Messages are allocated on one thread and freed on another: glibc's caches overflow, and a hold costs half as much again. The
+# simulation, on one thread, is a third faster with it. Sanitizers bring an allocator of their own.
+if(NOT SLUICE_SANITIZE)
   find_library(JEMALLOC_LIBRARY jemalloc REQUIRED)
+  set(SLUICE_ALLOCATOR "${JEMALLOC_LIBRARY}")
 endif()
 if(SLUICE_TESTS)
   find_package(Catch2 2.13 CONFIG REQUIRED)

@@ -52,6 +52,7 @@ int usage() {
             "  --summary               adds up the ledger\n"
             "  --speed                 three nodes in peace, 1 000 commands a second: how fast is it?\n"
             "  --without A,B           fault classes left out\n"
+            "  --crowd N               so many commands a second of a crowd at one event; else one seed in ten has one\n"
             "  --users N, --events N, --partitions N, --nodes N, --storm MS  at most\n\nfault classes:");
   for (auto name : fault_names)
     std::printf("  %.*s", static_cast<int>(name.size()), name.data());
