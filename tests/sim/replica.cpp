@@ -62,9 +62,21 @@ void replica::handle(partition::input in) {
       return run_.fail("host", "partition " + std::to_string(id_.value) + " sets its timer to now, over and over");
   }
   led_ = core_->leading();
+  bool ticked = std::holds_alternative<partition::tick>(in);
   partition::outputs out;
   core_->handle(node_.reading(), std::move(in), out);
+  if (ticked)
+    check_resent(out);
   carry_out(out);
+}
+
+/// A few at a time, or a partition that can not keep up would only get more behind.
+void replica::check_resent(const partition::outputs& out) {
+  std::map<partition_id, std::size_t> notes;
+  for (const auto& n : out.notes)
+    if (++notes[n.to] > run_.settings.cores.resend_max)
+      return run_.fail("host", "partition " + std::to_string(id_.value) + " sends more than " +
+                                   std::to_string(run_.settings.cores.resend_max) + " notes again at once");
 }
 
 void replica::carry_out(partition::outputs& out) {

@@ -47,7 +47,7 @@ std::string hours_text(double hours) {
 
 std::string to_json(const ledger_line& l) {
   return "{\"first\":" + std::to_string(l.first) + ",\"last\":" + std::to_string(l.last) + ",\"commit\":\"" + l.commit +
-         "\",\"seeds\":" + std::to_string(l.seeds) + ",\"violations\":" + std::to_string(l.violations) +
+         "\",\"crowd\":" + std::to_string(l.crowd) + ",\"seeds\":" + std::to_string(l.seeds) + ",\"violations\":" + std::to_string(l.violations) +
          ",\"virtual_hours\":" + hours_text(l.virtual_hours) + ",\"steps\":" + std::to_string(l.steps) +
          ",\"commits\":" + std::to_string(l.counts.entries) + ",\"commands\":" + std::to_string(l.counts.commands) +
          ",\"leaders\":" + std::to_string(l.counts[deed::led]) +
@@ -61,9 +61,9 @@ ledger::ledger(std::string path) : path_{std::move(path)} {
       lines_.push_back(line);
 }
 
-bool ledger::has(std::uint64_t first, std::uint64_t last, const std::string& commit) const {
+bool ledger::has(std::uint64_t first, std::uint64_t last, const std::string& commit, std::uint32_t crowd) const {
   for (const auto& line : lines_)
-    if (text_in(line, "commit") == commit && number_in(line, "first") <= static_cast<double>(first) &&
+    if (text_in(line, "commit") == commit && number_in(line, "crowd") == crowd && number_in(line, "first") <= static_cast<double>(first) &&
         number_in(line, "last") >= static_cast<double>(last))
       return true;
   return false;

@@ -16,6 +16,7 @@ struct ledger_line {
   std::uint64_t seeds = 0, violations = 0, steps = 0;
   double virtual_hours = 0;
   tally counts;
+  std::uint32_t crowd = 0; // as it was asked for
 };
 
 /// One range as JSON, without the line's end.
@@ -27,8 +28,8 @@ public:
   /// Reads what is there; a file that is not there is empty, a line that does not parse is left alone and not counted.
   explicit ledger(std::string path);
 
-  /// A line of this commit covers all of it.
-  bool has(std::uint64_t first, std::uint64_t last, const std::string& commit) const;
+  /// A line of this commit, with such a crowd, covers all of it.
+  bool has(std::uint64_t first, std::uint64_t last, const std::string& commit, std::uint32_t crowd) const;
   /// False: it could not be written.
   bool append(const ledger_line& line);
 

@@ -189,7 +189,7 @@ public:
     ledger book{arguments_.ledger};
     for (auto first = arguments_.first; first <= arguments_.last && !over(); first += range_of_ledger) {
       auto last = std::min(first + range_of_ledger - 1, arguments_.last);
-      if (book.has(first, last, arguments_.commit))
+      if (book.has(first, last, arguments_.commit, arguments_.base.crowd))
         continue;
       session range{arguments_};
       range.begun_ = begun_; // the time is for all of them
@@ -199,7 +199,8 @@ public:
       take(range);
       if (range.seeds_ < last - first + 1)
         return true; // not finished: it will be run again
-      if (!book.append({first, last, arguments_.commit, range.seeds_, range.violations_, range.steps_, range.hours(), range.counts_}))
+      if (!book.append({first, last, arguments_.commit, range.seeds_, range.violations_, range.steps_, range.hours(), range.counts_,
+                        arguments_.base.crowd}))
         return false;
     }
     return true;
