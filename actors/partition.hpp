@@ -52,7 +52,8 @@ private:
   void tell_roles();
   void deliver_all();
   /// The entity, made if it is to be.
-  entity_actor& active(const entity_ref& of, partition::activation how, const std::shared_ptr<const std::string>& record);
+  entity_actor& active(const entity_ref& of, partition::activation how,
+                       const std::shared_ptr<const std::string>& record);
   void end_group(event_number event);
   void set_timer();
 

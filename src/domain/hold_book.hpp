@@ -27,7 +27,7 @@ struct area_hold {
 
 /// In chunks by a random byte of the id. A chunk may be shared with a checkpoint being written, hence is copied before a
 /// change while it is.
-/// Owned by one area machine. Deterministic: looked up only, by what decides.
+/// Owned by one area machine. Deterministic: what decides looks holds up by id and never goes through them.
 class hold_book {
 public:
   static constexpr std::uint32_t chunk_count = 128;

@@ -49,6 +49,8 @@ private:
   struct story {
     std::map<log_index, raft::entry> log;
     log_index promised = 0;
+    micros promised_at = 0;
+    log_index known = 0; // promised long enough ago for every replica to have heard of it
     log_index reached = 0;
     std::map<log_index, std::uint64_t> feed; // hash of each record
     std::map<log_index, point> points;

@@ -54,7 +54,8 @@ void checkers::answers_leave(const entry_stamp& at, const process& leader, const
   if (at.index < asked.not_before + (is_query ? 0 : 1))
     return run_.fail("answers", to_string(asked.to) + ", " + to_string(at) + ": this answer is older than what a client knew (index " +
                                     std::to_string(asked.not_before) + ") when it was asked for");
-  bool is_current = follows(leader, at.partition);
+  // Who leads no longer still answers what it was asked before, perhaps as of an entry that no leader has executed yet.
+  bool is_current = follows(leader, at.partition) && positions_[at.partition].index >= at.index;
   if (!is_current)
     ++run_.counts[deed::late_answers];
   if (is_query)

@@ -11,11 +11,14 @@ constexpr micros burst_every = 100 * ms;
 } // namespace
 
 crowd::crowd(scene& run, checkers& all, network& net, sim_cluster& home)
-    : run_{run}, checkers_{all}, net_{net}, home_{home}, book_{run, "rush"} {}
+    : run_{run}, checkers_{all}, net_{net}, home_{home} {}
 
 void crowd::begin() {
   if (run_.settings.crowd == 0)
     return;
+  definition_ = definition_book{run_, "rush"}.calm();
+  definition_.admission.users_per_minute = 60'000;
+  definition_.admission.max_active_users = 500;
   enrol();
   come_and_go();
 }
@@ -30,10 +33,8 @@ void crowd::enrol() {
 }
 
 void crowd::define(event_number number) {
-  auto d = book_.calm();
-  d.admission.users_per_minute = 60'000;
-  d.admission.max_active_users = 500;
-  net_.call(entity_ref::of_event(number), [d, seed = run_.dice.next()] { return domain::define_event{d, seed, "operator"}; },
+  net_.call(entity_ref::of_event(number),
+            [d = definition_, seed = run_.dice.next()] { return domain::define_event{d, seed, "operator"}; },
             [this, number](const outcome& o) {
               if (o.as<domain::event_reply>() != nullptr)
                 event_ = number;

@@ -37,7 +37,7 @@ private:
   checkers& checkers_;
   network& net_;
   sim_cluster& home_;
-  definition_book book_;
+  domain::event_definition definition_;
   event_number event_{};
   std::uint32_t users_made_ = 0;
   std::vector<place> waiting_; // as far as it was told

@@ -32,16 +32,16 @@ struct questions_parcel {
   std::vector<partition::query> all;
 };
 
-struct answer_parcel {
-  partition::origin to;
-  partition_id partition;
-  log_index index = 0;
-  std::string reply;
-};
-
 /// All of one entry.
 struct answers_parcel {
-  std::vector<answer_parcel> all;
+  struct answer {
+    partition::origin to;
+    partition_id partition;
+    log_index index = 0;
+    std::string reply;
+  };
+
+  std::vector<answer> all;
 };
 
 struct refusal_parcel {
@@ -81,7 +81,7 @@ struct chunk_parcel {
   std::vector<std::pair<log_index, std::string>> feed;
 };
 
-using parcel = std::variant<raft_parcel, commands_parcel, questions_parcel, answer_parcel, answers_parcel, refusal_parcel, leads_parcel,
+using parcel = std::variant<raft_parcel, commands_parcel, questions_parcel, answers_parcel, refusal_parcel, leads_parcel,
                             hash_parcel, chunk_request, chunk_parcel>;
 
 /// Owned by one cluster.

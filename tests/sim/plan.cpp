@@ -148,12 +148,12 @@ plan plan::of(const run_options& options) {
   p.crowd = dice.below(10) == 0 ? static_cast<std::uint32_t>(dice.spread(100, 1'000)) : 0;
   if (options.crowd > 0)
     p.crowd = options.crowd;
-  if (p.crowd > 0) {
-    p.digest_every *= 64;                                    // it reads whole entities, and this line is long
-    p.chunk_pieces = std::max<std::size_t>(p.chunk_pieces, 500); // so is the record of it
-  }
   if (p.cores.entry_commands_max < 256 || p.cores.entry_bytes_max < 64 * 1024)
-    p.crowd = std::min(p.crowd, 20u); // where an entry takes few, many would only queue
+    p.crowd = 0; // where an entry takes few, many would only queue
+  if (p.crowd > 0) {
+    p.digest_every *= 64; // it reads whole entities, and this line is long
+    p.chunk_pieces = std::max<std::size_t>(p.chunk_pieces, 500);
+  }
   p.users = std::min(p.users, options.users_max);
   p.events = std::min(p.events, options.events_max);
   p.partitions = std::min(p.partitions, options.partitions_max);

@@ -245,8 +245,7 @@ void replica::save(const entity_pointer& e, const partition::save_request& s) {
 void replica::ask(entity& e, partition::ask& a) {
   if (!wake(e))
     return;
-  auto reply = e.shell->ask(a.now, a.what.body);
-  node_.answer({id_, a.index, a.now.log, a.now.wall}, a.what.from, actors::unbox(reply), true);
+  node_.answer({id_, a.index, a.now.log, a.now.wall}, {{a.what.from, a.index, e.shell->ask(a.now, a.what.body)}}, true);
 }
 
 /// Right after an entry and before the next one reaches any entity: all of them are as of `applied`.
@@ -328,7 +327,7 @@ void replica::tell_world(partition::outputs& out) {
     all.replay.promised(id_, core_->applied());
   if (!out.publications.empty() && all.follows({node_.id(), node_.incarnation()}, id_))
     all.published(at, out.publications);
-  node_.answer(at, out.answers);
+  node_.answer(at, out.answers, false);
   for (const auto& r : out.refusals)
     node_.refuse(id_, r);
   for (const auto& e : out.effects)

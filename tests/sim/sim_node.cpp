@@ -211,19 +211,11 @@ void sim_node::ask(partition_id partition, std::vector<partition::query> all) {
     refuse(partition, {q.from, errc::not_leader});
 }
 
-void sim_node::answer(const entry_stamp& at, const partition::origin& to, const domain::reply& r, bool is_query) {
-  checkers_.answers_leave(at, {id_, incarnation_}, to, r, is_query);
-  if (to.node == id_)
-    bridge_->answered(to, at.partition, at.index, std::make_shared<const domain::reply>(r));
-  else
-    send(to.node, answer_parcel{to, at.partition, at.index, codec::encode(r)});
-}
-
-void sim_node::answer(const entry_stamp& at, const std::vector<partition::answer_out>& all) {
+void sim_node::answer(const entry_stamp& at, const std::vector<partition::answer_out>& all, bool is_query) {
   std::map<node_id, answers_parcel> elsewhere;
   for (const auto& a : all) {
     const auto& reply = actors::unbox(a.body);
-    checkers_.answers_leave(at, {id_, incarnation_}, a.to, reply, false);
+    checkers_.answers_leave(at, {id_, incarnation_}, a.to, reply, is_query);
     if (a.to.node == id_)
       bridge_->answered(a.to, at.partition, at.index, std::make_shared<const domain::reply>(reply));
     else
@@ -370,16 +362,13 @@ void sim_node::on(node_id, std::uint64_t, questions_parcel& p) {
   ask(p.partition, std::move(p.all));
 }
 
-void sim_node::on(node_id, std::uint64_t, answer_parcel& p) {
-  auto reply = codec::decode_reply(p.reply);
-  if (!reply)
-    return run_.fail("codec", "a reply does not parse");
-  bridge_->answered(p.to, p.partition, p.index, std::make_shared<const domain::reply>(std::move(*reply)));
-}
-
-void sim_node::on(node_id from, std::uint64_t incarnation, answers_parcel& p) {
-  for (auto& a : p.all)
-    on(from, incarnation, a);
+void sim_node::on(node_id, std::uint64_t, answers_parcel& p) {
+  for (const auto& a : p.all) {
+    auto reply = codec::decode_reply(a.reply);
+    if (!reply)
+      return run_.fail("codec", "a reply does not parse");
+    bridge_->answered(a.to, a.partition, a.index, std::make_shared<const domain::reply>(std::move(*reply)));
+  }
 }
 
 void sim_node::on(node_id, std::uint64_t, refusal_parcel& p) {

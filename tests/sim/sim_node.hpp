@@ -77,9 +77,8 @@ public:
   void send(node_id to, parcel what);
   void propose(partition_id partition, std::vector<partition::proposal> all);
   void ask(partition_id partition, std::vector<partition::query> all);
-  void answer(const entry_stamp& at, const partition::origin& to, const domain::reply& r, bool is_query);
-  /// All answers of an entry; those for one node travel together.
-  void answer(const entry_stamp& at, const std::vector<partition::answer_out>& all);
+  /// To an entry's commands, or to queries. Those for one node travel together.
+  void answer(const entry_stamp& at, const std::vector<partition::answer_out>& all, bool is_query);
   void refuse(partition_id by, const partition::refusal_out& refusal);
   void send_note(partition_id to, partition::proposal note);
   void charge(partition_id partition, const partition::effect_out& effect);
@@ -97,7 +96,6 @@ private:
   void on(node_id from, std::uint64_t incarnation, raft_parcel& p);
   void on(node_id from, std::uint64_t incarnation, commands_parcel& p);
   void on(node_id from, std::uint64_t incarnation, questions_parcel& p);
-  void on(node_id from, std::uint64_t incarnation, answer_parcel& p);
   void on(node_id from, std::uint64_t incarnation, answers_parcel& p);
   void on(node_id from, std::uint64_t incarnation, refusal_parcel& p);
   void on(node_id from, std::uint64_t incarnation, leads_parcel& p);
