@@ -18,7 +18,7 @@ void core::handle(const reading& now, input in, outputs& out) {
   if (failed_)
     return;
   // An entity answered and others have not yet: nothing became possible.
-  if (std::holds_alternative<delivered>(in) && step_.running() && !step_.step_complete())
+  if (std::holds_alternative<delivered>(in) && !step_.step_complete())
     return;
   if (leading_)
     propose_pulses(now);

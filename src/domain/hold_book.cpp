@@ -1,9 +1,9 @@
 #include "domain/hold_book.hpp"
 
 #include "core/assert.hpp"
+#include "domain/unshared.hpp"
 
 #include <algorithm>
-#include <atomic>
 
 namespace sluice::domain {
 
@@ -47,15 +47,11 @@ bool operator==(const hold_book& a, const hold_book& b) {
 }
 
 hold_book::chunk& hold_book::writable(std::uint32_t number) {
+  changed_[number] = true;
   auto& held = chunks_[number];
   if (!held)
     held = std::make_shared<chunk>();
-  else if (held.use_count() > 1)
-    held = std::make_shared<chunk>(*held);
-  else
-    std::atomic_thread_fence(std::memory_order_acquire); // pairs with the checkpoint writer letting go of it
-  changed_[number] = true;
-  return *held;
+  return unshared(held);
 }
 
 } // namespace sluice::domain

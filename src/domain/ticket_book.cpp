@@ -2,9 +2,9 @@
 
 #include "core/assert.hpp"
 #include "core/hash.hpp"
+#include "domain/unshared.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <limits>
 
 namespace sluice::domain {
@@ -107,13 +107,8 @@ std::uint64_t ticket_book::hash_of_user(std::string_view user) const {
 }
 
 ticket_chunk& ticket_book::writable(std::uint32_t chunk) {
-  auto& held = chunks_[chunk];
-  if (held.use_count() > 1)
-    held = std::make_shared<ticket_chunk>(*held);
-  else
-    std::atomic_thread_fence(std::memory_order_acquire); // pairs with the checkpoint writer letting go of it
   changed_[chunk] = true;
-  return *held;
+  return unshared(chunks_[chunk]);
 }
 
 } // namespace sluice::domain

@@ -17,30 +17,37 @@ constexpr micros gives_up_after = 5 * second;
 
 void bridge::request(const entity_ref& to, std::shared_ptr<const domain::message> m, bool is_query,
                      std::function<void(const node_answer&)> done) {
+  if (run_.telling())
+    run_.say("node " + std::to_string(node_.id().value) + " request " + std::to_string(next_) + " to " + to_string(to) +
+             ": " + words_for(*m));
+  begin(to, std::move(m), is_query, std::move(done), false);
+}
+
+void bridge::begin(const entity_ref& to, std::shared_ptr<const domain::message> m, bool is_query,
+                   std::function<void(const node_answer&)> done, bool in_burst) {
   auto number = next_++;
   auto partition = node_.home().places().of_event(to.event);
-  if (run_.telling())
-    run_.say("node " + std::to_string(node_.id().value) + " request " + std::to_string(number) + " to " + to_string(to) +
-             ": " + words_for(*m));
   node_.all_checkers().asked_of({node_.id(), node_.incarnation(), number}, partition, to, m, is_query);
   auto body = is_query ? std::string{} : codec::encode(*m);
   pending_.emplace(number, pending{to, partition, std::move(m), std::move(body), is_query, std::move(done), {}, 0,
-                                   run_.time.now() + gives_up_after, false});
+                                   run_.time.now() + gives_up_after, in_burst});
   send(number);
+}
+
+bool bridge::gave_up(std::map<std::uint64_t, pending>::iterator late) {
+  if (run_.time.now() < late->second.until)
+    return false;
+  auto done = std::move(late->second.done);
+  pending_.erase(late);
+  done({nullptr, errc::timed_out});
+  return true;
 }
 
 void bridge::request_all(const entity_ref& to, const std::vector<std::shared_ptr<const domain::message>>& all,
                          const burst_handler& done) {
   auto first = next_;
-  auto partition = node_.home().places().of_event(to.event);
-  for (const auto& m : all) {
-    auto number = next_++;
-    node_.all_checkers().asked_of({node_.id(), node_.incarnation(), number}, partition, to, m, false);
-    pending_.emplace(number, pending{to, partition, m, codec::encode(*m), false,
-                                     [m, done](const node_answer& a) { done(*m, a); }, {}, 0,
-                                     run_.time.now() + gives_up_after, true});
-    send(number);
-  }
+  for (const auto& m : all)
+    begin(to, m, false, [m, done](const node_answer& a) { done(*m, a); }, true);
   if (run_.telling())
     run_.say("node " + std::to_string(node_.id().value) + " requests " + std::to_string(first) + " to " +
              std::to_string(next_ - 1) + " to " + to_string(to));
@@ -57,14 +64,8 @@ void bridge::burst_again(std::uint64_t first, std::uint64_t end) {
       return;
     for (auto number : open) {
       auto found = pending_.find(number);
-      if (found == pending_.end())
-        continue;
-      if (run_.time.now() < found->second.until) {
+      if (found != pending_.end() && !gave_up(found))
         send(number);
-        continue;
-      }
-      auto late = pending_.extract(found);
-      late.mapped().done({nullptr, errc::timed_out});
     }
     burst_again(first, end);
   });
@@ -128,12 +129,9 @@ void bridge::again(std::uint64_t number, micros wait) {
     auto found = pending_.find(number);
     if (found == pending_.end() || found->second.tries != tries)
       return;
-    auto& late = found->second;
-    if (run_.time.now() >= late.until) {
-      auto done = std::move(late.done);
-      pending_.erase(found);
-      return done({nullptr, errc::timed_out});
-    }
+    if (gave_up(found))
+      return;
+    const auto& late = found->second;
     if (leader_of(late.partition) == late.sent_to)
       leads_[late.partition].node = {}; // it does not answer: ask around
     send(number);

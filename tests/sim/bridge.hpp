@@ -75,6 +75,10 @@ private:
     std::vector<partition::query> questions;
   };
 
+  void begin(const entity_ref& to, std::shared_ptr<const domain::message> m, bool is_query,
+             std::function<void(const node_answer&)> done, bool in_burst);
+  /// Its time is over: whoever asked was told.
+  bool gave_up(std::map<std::uint64_t, pending>::iterator late);
   void send(std::uint64_t number);
   void again(std::uint64_t number, micros wait);
   void burst_again(std::uint64_t first, std::uint64_t end);

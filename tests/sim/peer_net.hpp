@@ -9,6 +9,7 @@
 #include <array>
 #include <memory>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -34,14 +35,9 @@ struct questions_parcel {
 
 /// All of one entry.
 struct answers_parcel {
-  struct answer {
-    partition::origin to;
-    partition_id partition;
-    log_index index = 0;
-    std::string reply;
-  };
-
-  std::vector<answer> all;
+  partition_id partition;
+  log_index index = 0;
+  std::vector<std::pair<partition::origin, std::string>> replies;
 };
 
 struct refusal_parcel {

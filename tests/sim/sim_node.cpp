@@ -219,10 +219,13 @@ void sim_node::answer(const entry_stamp& at, const std::vector<partition::answer
     if (a.to.node == id_)
       bridge_->answered(a.to, at.partition, at.index, std::make_shared<const domain::reply>(reply));
     else
-      elsewhere[a.to.node].all.push_back({a.to, at.partition, at.index, codec::encode(reply)});
+      elsewhere[a.to.node].replies.emplace_back(a.to, codec::encode(reply));
   }
-  for (auto& [node, answers] : elsewhere)
+  for (auto& [node, answers] : elsewhere) {
+    answers.partition = at.partition;
+    answers.index = at.index;
     send(node, std::move(answers));
+  }
 }
 
 void sim_node::refuse(partition_id by, const partition::refusal_out& refusal) {
@@ -363,11 +366,11 @@ void sim_node::on(node_id, std::uint64_t, questions_parcel& p) {
 }
 
 void sim_node::on(node_id, std::uint64_t, answers_parcel& p) {
-  for (const auto& a : p.all) {
-    auto reply = codec::decode_reply(a.reply);
+  for (const auto& [to, bytes] : p.replies) {
+    auto reply = codec::decode_reply(bytes);
     if (!reply)
       return run_.fail("codec", "a reply does not parse");
-    bridge_->answered(a.to, a.partition, a.index, std::make_shared<const domain::reply>(std::move(*reply)));
+    bridge_->answered(to, p.partition, p.index, std::make_shared<const domain::reply>(std::move(*reply)));
   }
 }
 
