@@ -9,7 +9,8 @@
 namespace sluice::partition {
 
 core::core(config settings)
-    : config_{std::move(settings)}, raft_{config_.consensus}, entities_{config_.entities} {}
+    : config_{std::move(settings)}, raft_{config_.consensus}, entities_{config_.entities},
+      courier_{config_.notes_under_way_max} {}
 
 void core::handle(const reading& now, input in, outputs& out) {
   if (failed_)
@@ -25,6 +26,7 @@ void core::handle(const reading& now, input in, outputs& out) {
   propose_waiting(now, out);
   run(now, out);
   drive_checkpoint(now, out);
+  send_notes(out);
   set_timer(now, out);
 }
 
@@ -70,8 +72,8 @@ void core::on(const reading& now, tick, outputs& out) {
   if (raft_timer_ && *raft_timer_ <= now.host)
     raft_timer_.reset(); // it rang; consensus sets another if it needs one
   consult(now, raft::tick{}, out);
-  if (leading_ && notes_sent_ + config_.resend <= now.host)
-    send_notes(now, out);
+  if (leading_ && notes_begun_ + config_.resend <= now.host)
+    begin_notes(now);
 }
 
 void core::on(const reading& now, received in, outputs& out) {
@@ -231,7 +233,7 @@ void core::begin_leading(const reading& now, outputs& out) {
   for (const auto& [key, body] : open_effects_)
     if (!is_planted(planted::drops_open_charges))
       out.effects.push_back({key.first, key.second, body});
-  send_notes(now, out);
+  begin_notes(now);
 }
 
 void core::propose_pulses(const reading& now) {
@@ -315,7 +317,7 @@ void core::set_timer(const reading& now, outputs& out) {
     if (auto deadline = deadlines_.next())
       consider(led_since_ + (*deadline - led_from_));
     if (outbox_.size() > 0)
-      consider(notes_sent_ + config_.resend);
+      consider(notes_begun_ + config_.resend);
     if (!waiting_.empty() && propose_from_ > now.host)
       consider(propose_from_);
   }

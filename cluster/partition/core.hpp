@@ -38,8 +38,7 @@ struct config {
   std::size_t collect_per_turn = 64;                          // shares asked for at a time while a checkpoint is taken
   milliseconds cold_start_max{5'000};                         // log time an outage may add
   std::chrono::seconds resend{1};                             // of unacknowledged notes
-  std::size_t resend_max = 256;                               // of them at a time, per destination: more would never
-                                                              // drain from a partition that can not keep up
+  std::size_t notes_under_way_max = 256;                      // per destination
   entity_table::limits entities;
 };
 
@@ -128,7 +127,8 @@ private:
   void at_boundary(const reading& now, outputs& out);
   void passivate(const reading& now, outputs& out);
   void answer_queries(const reading& now, outputs& out);
-  void send_notes(const reading& now, outputs& out);
+  void begin_notes(const reading& now);
+  void send_notes(outputs& out);
   void forget(event_number event, outputs& out);
 
   // checkpoints
@@ -187,7 +187,9 @@ private:
   std::size_t waiting_bytes_ = 0;
   std::uint64_t next_propose_id_ = 1;
   bool publish_due_ = false;
-  host_time notes_sent_{};
+  courier courier_;
+  bool notes_due_ = false;    // there may be something for it
+  host_time notes_begun_{};   // when it last began with what is not acknowledged
   std::optional<host_time> raft_timer_;
 
   // reads

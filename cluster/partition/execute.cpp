@@ -58,6 +58,7 @@ void core::begin_entry(const reading& now, outputs& out) {
   auto deliveries = step_.begin(e.index, std::move(*entry), [&](const logged_command& c) {
     if (c.ack) {
       outbox_.acknowledge(c.ack->partition, c.ack->sequence);
+      notes_due_ = true;
       return true;
     }
     if (c.note) {
@@ -123,18 +124,9 @@ void core::finish_entry(const reading& now, outputs& out) {
 
 void core::carry_out(const entity_ref& from, delivered& d, outputs& out) {
   for (auto& n : d.notes) {
-    auto to = config_.place(n.to.event);
-    const auto& item = outbox_.add(to, n.to, std::move(n.body));
+    const auto& item = outbox_.add(config_.place(n.to.event), n.to, std::move(n.body));
     state_hash_ = hash_of(item.body, state_hash_);
-    if (!leading_)
-      continue;
-    proposal p;
-    p.to = item.to;
-    p.body = item.body;
-    p.note = note_source{config_.partition, item.sequence};
-    out.notes.push_back({to, std::move(p)});
-    if (is_planted(planted::lost_note))
-      outbox_.acknowledge(to, item.sequence);
+    notes_due_ = true;
   }
   for (auto& e : d.effects) {
     state_hash_ = hash_of(e.key, hash_of(e.body, state_hash_));
@@ -214,22 +206,29 @@ void core::answer_queries(const reading& now, outputs& out) {
   });
 }
 
-void core::send_notes(const reading& now, outputs& out) {
-  notes_sent_ = now.host;
+void core::begin_notes(const reading& now) {
+  notes_begun_ = now.host;
   if (is_planted(planted::notes_sent_once))
     return;
-  for (const auto& [to, lane] : outbox_.lanes()) {
-    std::size_t count = 0;
-    for (const auto& item : lane.items) {
-      if (++count > config_.resend_max && !is_planted(planted::resends_everything))
-        break; // they are accepted in sequence only
+  courier_.start_over();
+  notes_due_ = true;
+}
+
+void core::send_notes(outputs& out) {
+  if (!std::exchange(notes_due_, false) || !leading_)
+    return;
+  for (const auto& [to, lane] : outbox_.lanes())
+    courier_.advance(to, lane, [&](const outbox::item& item) {
       proposal p;
       p.to = item.to;
       p.body = item.body;
       p.note = note_source{config_.partition, item.sequence};
       out.notes.push_back({to, std::move(p)});
-    }
-  }
+    });
+  if (is_planted(planted::lost_note))
+    for (const auto& n : out.notes)
+      if (n.what.note)
+        outbox_.acknowledge(n.to, n.what.note->sequence);
 }
 
 void core::forget(event_number event, outputs& out) {

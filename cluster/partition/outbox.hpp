@@ -1,10 +1,12 @@
 // Notes to other partitions: numbered per destination, kept until acknowledged, sent again by every new leader. With the
-// receiver's inbox they arrive exactly once and in order, without a window that could overflow.
+// receiver's inbox they arrive exactly once and in order.
 #pragma once
 
 #include "cluster/partition/types.hpp"
 #include "core/planted.hpp"
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -54,6 +56,32 @@ public:
 
 private:
   std::map<partition_id, lane> lanes_;
+};
+
+/// How far this leader has sent each lane: go-back-N. Not part of the state; it begins with what is not acknowledged.
+class courier {
+public:
+  /// `window`: notes of a lane under way at a time, at least 1. More would never drain from who can not keep up.
+  explicit courier(std::size_t window) : window_{window} {}
+
+  /// What is not acknowledged goes again, from the first.
+  void start_over() { sent_.clear(); }
+
+  /// Says `send(item)` for what the window has room for and was not sent yet, in sequence.
+  template <class Send>
+  void advance(partition_id to, const outbox::lane& lane, Send send) {
+    if (lane.items.empty())
+      return;
+    auto first = lane.items.front().sequence;
+    auto& sent = sent_[to];
+    sent = std::max(sent, first - 1);
+    while (sent < lane.last && (sent + 1 - first < window_ || is_planted(planted::resends_everything)))
+      send(lane.items[++sent - first]);
+  }
+
+private:
+  std::size_t window_;
+  std::map<partition_id, std::uint64_t> sent_; // the highest sequence
 };
 
 /// The highest contiguous note received per sender.

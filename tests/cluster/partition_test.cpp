@@ -106,6 +106,48 @@ TEST_CASE("partition: a note is sent again until it is acknowledged", "[cluster]
   CHECK(count() == 3);
 }
 
+TEST_CASE("partition: notes leave as far as the window goes, the next ones when some are acknowledged",
+          "[cluster][partition]") {
+  config settings;
+  settings.notes_under_way_max = 3;
+  replica r{settings};
+  auto notes = [&] {
+    std::vector<std::uint64_t> sequences;
+    for (const auto& n : r.notes)
+      if (n.what.note)
+        sequences.push_back(n.what.note->sequence);
+    r.notes.clear();
+    return sequences;
+  };
+  auto acknowledge = [&](std::uint64_t sequence) {
+    proposal ack;
+    ack.ack = note_source{{0}, sequence};
+    r.handle(partition::propose{{ack}});
+    r.settle();
+  };
+  auto tell = [&](int number) { // the catalogue, in partition 0
+    auto d = two_blocks();
+    d.name = "Night " + std::to_string(number);
+    r.get<event_reply>(the_event, define_event{d, 42, "test"});
+  };
+  for (int number = 1; number <= 8; ++number)
+    tell(number);
+  using sent = std::vector<std::uint64_t>;
+  CHECK(notes() == sent{1, 2, 3}); // nobody is there
+  r.pass(1s);
+  CHECK(notes() == sent{1, 2, 3});
+  acknowledge(2); // and drains at once when somebody is: an hour's gap is not filled a few a second
+  CHECK(notes() == sent{4, 5});
+  acknowledge(2);
+  CHECK(notes().empty());
+  acknowledge(5);
+  CHECK(notes() == sent{6, 7, 8});
+  acknowledge(8);
+  CHECK(r.core().status().outbox == 0);
+  tell(9);
+  CHECK(notes() == sent{9});
+}
+
 TEST_CASE("partition: a note that comes twice is executed once, and in order", "[cluster][partition]") {
   replica r;
   open_house(r, {});

@@ -87,9 +87,9 @@ void fetcher::give(node_id to, std::uint64_t incarnation, const chunk_request& w
     part.refused = true;
     return node_.home().net().send(node_.id(), to, std::move(part));
   }
-  auto size = run_.settings.chunk_pieces;
-  auto first = std::size_t{wanted.chunk} * size, end = first + size;
   auto pieces = all->pieces.size();
+  auto size = std::max(run_.settings.chunk_pieces, (pieces + all->feed.size()) / chunks_max);
+  auto first = std::size_t{wanted.chunk} * size, end = first + size;
   for (auto i = first; i < std::min(end, pieces); ++i)
     part.pieces.push_back(all->pieces[i]);
   for (auto i = std::max(first, pieces); i < std::min(end, pieces + all->feed.size()); ++i)

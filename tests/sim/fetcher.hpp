@@ -31,7 +31,8 @@ public:
   void give(node_id to, std::uint64_t incarnation, const chunk_request& wanted);
 
 private:
-  static constexpr std::uint32_t tries_max = 5; // of one part
+  static constexpr std::uint32_t tries_max = 5;  // of one part
+  static constexpr std::size_t chunks_max = 200; // about; small parts of much would be under way longer than the run
 
   struct transfer {
     partition::fetch_out wanted;

@@ -25,7 +25,7 @@ void draw_limits(plan& p, chance& dice, bool overload) {
   c.kept_entries = static_cast<log_index>(dice.below(3) == 0 ? 0 : dice.between(0, 50));
   c.collect_per_turn = static_cast<std::size_t>(dice.coin() ? dice.between(1, 3) : 64);
   c.resend = std::chrono::seconds{dice.between(1, 3)};
-  c.resend_max = c.entry_commands_max < 256 ? 8 : 256;
+  c.notes_under_way_max = c.entry_commands_max < 256 ? 8 : 256;
   c.entities.active_sessions_max = static_cast<std::size_t>(dice.coin() ? dice.between(1, 4) : 1000);
   c.entities.idle = std::chrono::seconds{dice.coin() ? dice.between(0, 2) : 60};
   c.entities.shared_idle = std::chrono::seconds{dice.coin() ? dice.between(0, 3) : 600};

@@ -62,21 +62,19 @@ void replica::handle(partition::input in) {
       return run_.fail("host", "partition " + std::to_string(id_.value) + " sets its timer to now, over and over");
   }
   led_ = core_->leading();
-  bool ticked = std::holds_alternative<partition::tick>(in);
   partition::outputs out;
   core_->handle(node_.reading(), std::move(in), out);
-  if (ticked)
-    check_resent(out);
+  check_notes(out);
   carry_out(out);
 }
 
 /// A few at a time, or a partition that can not keep up would only get more behind.
-void replica::check_resent(const partition::outputs& out) {
+void replica::check_notes(const partition::outputs& out) {
   std::map<partition_id, std::size_t> notes;
   for (const auto& n : out.notes)
-    if (++notes[n.to] > run_.settings.cores.resend_max)
+    if (n.what.note && ++notes[n.to] > run_.settings.cores.notes_under_way_max)
       return run_.fail("host", "partition " + std::to_string(id_.value) + " sends more than " +
-                                   std::to_string(run_.settings.cores.resend_max) + " notes again at once");
+                                   std::to_string(run_.settings.cores.notes_under_way_max) + " notes at once");
 }
 
 void replica::carry_out(partition::outputs& out) {

@@ -50,7 +50,7 @@ private:
   using entity_pointer = std::shared_ptr<entity>;
 
   void carry_out(partition::outputs& out);
-  void check_resent(const partition::outputs& out);
+  void check_notes(const partition::outputs& out);
   void reset();
   void write(partition::outputs& out);
   void post(const raft::send& s);

@@ -87,7 +87,8 @@ TEST_CASE("sim: what once failed holds", "[sim]") {
     INFO(report.checker << ": " << report.what);
     CHECK(report.ok);
 #ifdef SLUICE_PLANTED_BUGS
-    CHECK_FALSE(run_apart(seed->options, seed->catches).ok); // else another seed has to take its place
+    if (seed->catches != planted::none)
+      CHECK_FALSE(run_apart(seed->options, seed->catches).ok); // else another seed has to take its place
 #endif
     ++files;
   }
