@@ -252,30 +252,44 @@ void core::propose_waiting(const reading& now, outputs& out) {
   // One append in flight; and if execution falls behind, commands gather here, where they are counted.
   while (leading_ && !waiting_.empty() && proposed_ <= committed_to_ && committed_.size() < 2 &&
          propose_from_ <= now.host) {
-    std::vector<proposal> batch;
-    std::size_t bytes = 0;
     auto most = pace_.entry_commands(config_.entry_commands_max);
-    while (!waiting_.empty() && batch.size() < most && bytes < config_.entry_bytes_max) {
-      bytes += waiting_.front().bytes();
-      batch.push_back(std::move(waiting_.front()));
-      waiting_.pop_front();
-    }
-    waiting_bytes_ -= bytes;
-    last_wall_ = std::max(last_wall_, now.wall);
-    entry_time stamp{log_time_at(now.host), last_wall_};
-    auto payload = std::make_shared<const std::string>(encode_entry(stamp, 0, batch));
-    auto id = next_propose_id_++;
-    consult(now, raft::propose{id, std::move(payload)}, out);
+    bool is_full = waiting_.size() >= most || waiting_bytes_ >= config_.entry_bytes_max;
+    if (!is_full && pace_.next() > now.host)
+      return;
+    propose_entry(now, next_batch(most), out);
     if (failed_)
       return;
-    for (const auto& result : raft_out_.proposals) {
-      if (result.id != id)
-        continue;
-      if (result.why == raft::refusal::none)
-        proposed_ = result.index;
-      else
-        put_back(now, std::move(batch), result.why == raft::refusal::overloaded ? errc::overloaded : errc::not_leader, out);
-    }
+  }
+}
+
+std::vector<proposal> core::next_batch(std::size_t most) {
+  std::vector<proposal> batch;
+  std::size_t bytes = 0;
+  while (!waiting_.empty() && batch.size() < most && bytes < config_.entry_bytes_max) {
+    bytes += waiting_.front().bytes();
+    batch.push_back(std::move(waiting_.front()));
+    waiting_.pop_front();
+  }
+  waiting_bytes_ -= bytes;
+  return batch;
+}
+
+void core::propose_entry(const reading& now, std::vector<proposal> batch, outputs& out) {
+  last_wall_ = std::max(last_wall_, now.wall);
+  entry_time stamp{log_time_at(now.host), last_wall_};
+  auto payload = std::make_shared<const std::string>(encode_entry(stamp, 0, batch));
+  auto id = next_propose_id_++;
+  consult(now, raft::propose{id, std::move(payload)}, out);
+  if (failed_)
+    return;
+  for (const auto& result : raft_out_.proposals) {
+    if (result.id != id)
+      continue;
+    if (result.why != raft::refusal::none)
+      return put_back(now, std::move(batch), result.why == raft::refusal::overloaded ? errc::overloaded : errc::not_leader,
+                      out);
+    proposed_ = result.index;
+    pace_.proposed(now.host, batch.size());
   }
 }
 
@@ -318,8 +332,8 @@ void core::set_timer(const reading& now, outputs& out) {
       consider(led_since_ + (*deadline - led_from_));
     if (outbox_.size() > 0)
       consider(notes_begun_ + config_.resend);
-    if (!waiting_.empty() && propose_from_ > now.host)
-      consider(propose_from_);
+    if (auto from = std::max(propose_from_, pace_.next()); !waiting_.empty() && from > now.host)
+      consider(from);
   }
   if (entities_.active() > 0 && !step_.running())
     consider(passivated_ + std::chrono::seconds{1});

@@ -111,6 +111,8 @@ private:
   void begin_leading(const reading& now, outputs& out);
   void propose_pulses(const reading& now);
   void propose_waiting(const reading& now, outputs& out);
+  std::vector<proposal> next_batch(std::size_t most);
+  void propose_entry(const reading& now, std::vector<proposal> batch, outputs& out);
   void put_back(const reading& now, std::vector<proposal> batch, errc why, outputs& out);
   void refuse(const proposal& p, errc why, outputs& out);
   void refuse_waiting(errc why, outputs& out);

@@ -1,4 +1,4 @@
-// How many commands a leader puts into an entry.
+// How many commands a leader puts into an entry, and how soon after the last one it begins.
 #pragma once
 
 #include "core/time.hpp"
@@ -14,10 +14,22 @@ namespace sluice::partition {
 /// With much in one entry everybody waits for the last one's turn and the disk stands idle; with little, each sync carries
 /// little. So an entry takes about as many commands as are executed while one is synced: 40 holds on a disk that syncs in
 /// half a millisecond, all that is there if they are joins or if the disk is slow.
+///
+/// An entry wakes four threads, whatever it carries. Where several commands come in the time of one, the next waits until
+/// it is full or 0.7 ms have passed: half of the peak then takes 48 us of CPU for a hold instead of 63. Who is alone
+/// never waits.
 /// Owned by one partition core. Smoothed over some eight entries.
 class pace {
 public:
   static constexpr std::size_t least = 32;
+  static constexpr std::size_t several = 4;
+  static constexpr std::chrono::microseconds apart{700};
+
+  /// An entry of so many commands was proposed.
+  void proposed(host_time at, std::size_t commands) { next_ = commands < several ? host_time{} : at + apart; }
+
+  /// When the next one may begin, if it is not full.
+  host_time next() const { return next_; }
 
   /// A write of this replica took so long; 0: not known.
   void synced(std::chrono::microseconds took) {
@@ -48,6 +60,7 @@ private:
     value = value == 0 ? sample : value + (sample - value) / 8;
   }
 
+  host_time next_{};
   host_time began_{};
   std::int64_t sync_ns_ = 0;
   std::int64_t command_ns_ = 0; // of its execution

@@ -68,6 +68,23 @@ TEST_CASE("partition: what gathers while an entry is written becomes the next en
     CHECK(std::holds_alternative<ticket_reply>(r.answers.at(number)));
 }
 
+TEST_CASE("partition: where several come at a time, the next entry waits for more, but not for long", "[cluster][partition]") {
+  replica r;
+  open_house(r, {});
+  auto join_all = [&](std::initializer_list<const char*> users) {
+    for (auto user : users)
+      r.propose(the_event, join{user});
+    r.settle();
+    return r.core().applied();
+  };
+  auto before = r.core().applied();
+  CHECK(join_all({"a"}) == before + 1); // who is alone does not wait
+  CHECK(join_all({"b", "c", "d", "e", "f"}) == before + 3); // what gathered while b's was written: one entry of four
+  CHECK(join_all({"g"}) == before + 3);
+  r.pass(1ms);
+  CHECK(r.core().applied() == before + 4);
+}
+
 TEST_CASE("partition: an event is removed after everything else in the entry", "[cluster][partition]") {
   replica r;
   open_house(r, {});
