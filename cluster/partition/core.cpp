@@ -249,12 +249,12 @@ void core::propose_pulses(const reading& now) {
 }
 
 void core::propose_waiting(const reading& now, outputs& out) {
-  // One append in flight; and if execution falls behind, commands gather here, where they are counted.
-  while (leading_ && !waiting_.empty() && proposed_ <= committed_to_ && committed_.size() < 2 &&
-         propose_from_ <= now.host) {
+  // If execution falls behind, commands gather here, where they are counted.
+  while (leading_ && !waiting_.empty() && committed_.size() < pace::under_way_max && propose_from_ <= now.host) {
     auto most = pace_.entry_commands(config_.entry_commands_max);
     bool is_full = waiting_.size() >= most || waiting_bytes_ >= config_.entry_bytes_max;
-    if (!is_full && pace_.next() > now.host)
+    auto under_way = proposed_ > committed_to_ ? proposed_ - committed_to_ : 0;
+    if (under_way >= pace::under_way_max || (!is_full && !pace_.may_begin(now.host, under_way)))
       return;
     propose_entry(now, next_batch(most), out);
     if (failed_)
@@ -332,7 +332,7 @@ void core::set_timer(const reading& now, outputs& out) {
       consider(led_since_ + (*deadline - led_from_));
     if (outbox_.size() > 0)
       consider(notes_begun_ + config_.resend);
-    if (auto from = std::max(propose_from_, pace_.next()); !waiting_.empty() && from > now.host)
+    if (auto from = std::max(propose_from_, pace_.next().value_or(propose_from_)); !waiting_.empty() && from > now.host)
       consider(from);
   }
   if (entities_.active() > 0 && !step_.running())

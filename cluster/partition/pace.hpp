@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 namespace sluice::partition {
 
@@ -18,18 +19,26 @@ namespace sluice::partition {
 /// An entry wakes four threads, whatever it carries. Where several commands come in the time of one, the next waits until
 /// it is full or 0.7 ms have passed: half of the peak then takes 48 us of CPU for a hold instead of 63. Who is alone
 /// never waits.
+///
+/// Up to three of them are under way at a time: neither the disk nor the entities then stand idle while somebody else has
+/// the core (8 % more holds where client and node share two).
 /// Owned by one partition core. Smoothed over some eight entries.
 class pace {
 public:
   static constexpr std::size_t least = 32;
   static constexpr std::size_t several = 4;
   static constexpr std::chrono::microseconds apart{700};
+  static constexpr std::size_t under_way_max = 3;
 
   /// An entry of so many commands was proposed.
-  void proposed(host_time at, std::size_t commands) { next_ = commands < several ? host_time{} : at + apart; }
+  void proposed(host_time at, std::size_t commands) {
+    next_ = commands < several ? std::nullopt : std::optional{at + apart};
+  }
 
-  /// When the next one may begin, if it is not full.
-  host_time next() const { return next_; }
+  /// When the next one may begin, if it is not full; nothing: when none is under way.
+  std::optional<host_time> next() const { return next_; }
+
+  bool may_begin(host_time now, std::size_t under_way) const { return next_ ? *next_ <= now : under_way == 0; }
 
   /// A write of this replica took so long; 0: not known.
   void synced(std::chrono::microseconds took) {
@@ -60,7 +69,7 @@ private:
     value = value == 0 ? sample : value + (sample - value) / 8;
   }
 
-  host_time next_{};
+  std::optional<host_time> next_;
   host_time began_{};
   std::int64_t sync_ns_ = 0;
   std::int64_t command_ns_ = 0; // of its execution
