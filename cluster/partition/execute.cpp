@@ -217,13 +217,13 @@ void core::begin_notes(const reading& now) {
 void core::send_notes(outputs& out) {
   if (!std::exchange(notes_due_, false) || !leading_)
     return;
-  for (const auto& [to, lane] : outbox_.lanes())
-    courier_.advance(to, lane, [&](const outbox::item& item) {
+  for (const auto& lane : outbox_.lanes())
+    courier_.advance(lane.first, lane.second, [&](const outbox::item& item) {
       proposal p;
       p.to = item.to;
       p.body = item.body;
       p.note = note_source{config_.partition, item.sequence};
-      out.notes.push_back({to, std::move(p)});
+      out.notes.push_back({lane.first, std::move(p)});
     });
   if (is_planted(planted::lost_note))
     for (const auto& n : out.notes)

@@ -190,7 +190,7 @@ void line_checker::on(const entry_stamp& at, event_number event, const domain::t
     if (at.log < due)
       return fail(at, event, name + " expired " + std::to_string((due - at.log).count()) + " ms early");
     due = std::max(due, l->rates.back().from); // settings may have made it due at once
-    if (due + patience < at.log)
+    if (due + line_patience < at.log)
       return fail(at, event, name + " expired " + std::to_string((at.log - due).count()) + " ms late");
   }
   if (f.state == ticket_state::completed) {
@@ -227,7 +227,7 @@ void line_checker::check_progress(const entry_stamp& at, event_number event, lin
     first = std::max(*first, l.admissions.back());
   if (l.closes_before && *l.closes_before <= at.wall)
     first.reset(); // the hour came meanwhile, which no fact tells
-  auto enough = milliseconds{60'000 / a.users_per_minute + 1 + a.batch_ms} + patience;
+  auto enough = milliseconds{60'000 / a.users_per_minute + 1 + a.batch_ms} + line_patience;
   if (first && *first + enough < at.log)
     return fail(at, event,
                 "nobody was let through for " + std::to_string((at.log - *first).count()) +

@@ -28,7 +28,7 @@ std::string to_string(const entry_stamp& at);
 
 /// How late, in log time, what is due may be done: an outage adds up to 5 s at once, two in a row twice that, and disks and
 /// queues are slow.
-constexpr std::chrono::seconds patience{14};
+constexpr std::chrono::seconds line_patience{14};
 
 class line_checker {
 public:

@@ -89,7 +89,7 @@ void stock_checker::give(const entry_stamp& at, event_number event, stock& s, co
     if (promise != promises_.end() && at.log < promise->second)
       return fail(at, event, "hold " + to_text(f.hold) + " lapsed " + std::to_string((promise->second - at.log).count()) +
                                  " ms before the promised time");
-    if (promise != promises_.end() && knows_deadline(f.hold) && promise->second + patience < at.log)
+    if (promise != promises_.end() && knows_deadline(f.hold) && promise->second + line_patience < at.log)
       return fail(at, event, "hold " + to_text(f.hold) + " lapsed " + std::to_string((at.log - promise->second).count()) +
                                  " ms late");
     changes_[event].lapsed.insert(f.hold);

@@ -50,18 +50,18 @@ void checkers::answers_leave(const entry_stamp& at, const process& leader, const
   auto known = requests_.find({to.node, to.incarnation});
   if (known == requests_.end() || to.request < 1 || to.request > known->second.size())
     return run_.fail("host", "an answer to what nobody asked");
-  const auto& asked = known->second[to.request - 1];
-  if (at.index < asked.not_before + (is_query ? 0 : 1))
-    return run_.fail("answers", to_string(asked.to) + ", " + to_string(at) + ": this answer is older than what a client knew (index " +
-                                    std::to_string(asked.not_before) + ") when it was asked for");
+  const auto& question = known->second[to.request - 1];
+  if (at.index < question.not_before + (is_query ? 0 : 1))
+    return run_.fail("answers", to_string(question.to) + ", " + to_string(at) + ": this answer is older than what a client knew (index " +
+                                    std::to_string(question.not_before) + ") when it was asked for");
   // Who leads no longer still answers what it was asked before, perhaps as of an entry that no leader has executed yet.
   bool is_current = follows(leader, at.partition) && positions_[at.partition].index >= at.index;
   if (!is_current)
     ++run_.counts[deed::late_answers];
   if (is_query)
-    answers.told(at, asked.to, *asked.what, r, is_current);
+    answers.told(at, question.to, *question.what, r, is_current);
   else
-    answers.answered(at, asked.to, *asked.what, r, is_current);
+    answers.answered(at, question.to, *question.what, r, is_current);
 }
 
 void checkers::heard(partition_id partition, log_index index) {

@@ -12,7 +12,7 @@ namespace sluice::simulation {
 /// Owned by one run; lasts as long.
 class storms {
 public:
-  storms(scene& run, sim_cluster& home, checkers& all) : run_{run}, home_{home}, checkers_{all} {}
+  storms(scene& run, sim_cluster& home) : run_{run}, home_{home} {}
 
   void begin();
   /// Links heal, whoever is paused goes on, whoever is down boots; one may stay dead where nobody needs it.
@@ -39,7 +39,6 @@ private:
 
   scene& run_;
   sim_cluster& home_;
-  checkers& checkers_;
   std::uint64_t splits_ = 0; // only the last one is healed by its own end
 };
 

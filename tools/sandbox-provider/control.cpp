@@ -51,8 +51,8 @@ void change(control& c, const codec::document& wanted, std::vector<codec::docume
     r.fail("die", "must be \"after-effect\", or empty");
   changed.delay = std::chrono::milliseconds{delay_ms};
   changed.die_after_effect = !die.empty();
-  if (const auto* cards = r.take("cards", kind::object))
-    for (const auto& [number, said] : cards->fields) {
+  if (const auto* changes = r.take("cards", kind::object))
+    for (const auto& [number, said] : changes->fields) {
       auto is = behaviour_from(said.text);
       if (said.is == kind::null)
         changed.cards.erase(number);

@@ -11,7 +11,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto patience = 60s;
+constexpr auto start_patience = 60s;
 
 std::string or_beside(const std::string& named, const std::string& name) {
   return named.empty() ? program_beside(name) : named;
@@ -58,7 +58,7 @@ double own_node::start(const std::vector<std::string>& further_words) {
   node_ = child_process{words, {{}, folder_.path() / "node.log"}};
   auto to = target_from(url());
   while (!wait_until_up(to, "/readyz", 100ms))
-    if (!node_.running() || clock::now() - began > patience)
+    if (!node_.running() || clock::now() - began > start_patience)
       throw std::runtime_error{"the node did not come up: " + last_words()};
   return std::chrono::duration<double>(clock::now() - began).count();
 }
