@@ -298,7 +298,7 @@ void core::propose_entry(const reading& now, std::vector<proposal> batch, output
 void core::put_back(const reading& now, std::vector<proposal> batch, errc why, outputs& out) {
   propose_from_ = now.host + milliseconds{20};
   for (auto p = batch.rbegin(); p != batch.rend(); ++p) {
-    if (p->from.node || is_planted(planted::drops_refused_pulses)) {
+    if (p->from.node) {
       refuse(*p, why, out);
     } else if (leading_) {
       waiting_bytes_ += p->bytes();

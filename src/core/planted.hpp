@@ -63,7 +63,6 @@ enum class planted : std::uint8_t {
   followers_charge,   // not only the leader carries out effects
   drops_open_charges, // a new leader does not begin again what is open
   notes_sent_once,    // nor sends the notes again
-  drops_refused_pulses,  // a pulse consensus refuses is not proposed again (found by simulation)
   offers_foreign_number, // a fetched checkpoint is offered under the number it had elsewhere (found by simulation)
   resends_everything,    // all open notes at once, however slow their receiver is (found by simulation)
   reads_locally,      // a question is answered without asking the others whether it still leads
@@ -92,8 +91,8 @@ inline constexpr planted_name planted_names[] = {
     SLUICE_PLANTED(codec_drops_stage), SLUICE_PLANTED(sends_early), SLUICE_PLANTED(forgets_rejoining),
     SLUICE_PLANTED(fetches_no_feed), SLUICE_PLANTED(keeps_old_entities), SLUICE_PLANTED(keeps_old_pieces),
     SLUICE_PLANTED(leads_at_once), SLUICE_PLANTED(followers_charge), SLUICE_PLANTED(drops_open_charges),
-    SLUICE_PLANTED(notes_sent_once), SLUICE_PLANTED(drops_refused_pulses),
-    SLUICE_PLANTED(offers_foreign_number), SLUICE_PLANTED(resends_everything), SLUICE_PLANTED(reads_locally),
+    SLUICE_PLANTED(notes_sent_once), SLUICE_PLANTED(offers_foreign_number), SLUICE_PLANTED(resends_everything),
+    SLUICE_PLANTED(reads_locally),
 };
 #undef SLUICE_PLANTED
 static_assert(std::size(planted_names) + 1 == static_cast<std::size_t>(planted::count_));

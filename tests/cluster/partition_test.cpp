@@ -202,6 +202,23 @@ TEST_CASE("partition: deadlines fire in log time", "[cluster][partition]") {
   CHECK(r.get<hold_reply>(session_of("alice"), hold_of(1, 3, {1})).parts.size() == 1);
 }
 
+TEST_CASE("partition: a pulse that consensus refuses is proposed again", "[cluster][partition]") {
+  config settings;
+  settings.consensus.uncommitted_bytes_max = 100;
+  replica r{settings};
+  open_house(r, {"alice"});
+  r.get<hold_reply>(session_of("alice"), hold_of(1, 1, {1}));
+  for (auto user : {"a", "b", "c", "d", "e"})
+    r.propose(the_event, join{user});
+  r.write_all(); // a's entry is durable, that of the others is on its way to the disk
+  auto commands = [&] { return r.core().status().commands_total; };
+  auto before = commands();
+  r.pass(61s); // pulses are due, and more than may be undecided
+  CHECK(commands() == before + 4);
+  r.pass(20ms);
+  CHECK(commands() > before + 4);
+}
+
 TEST_CASE("partition: an outage of hours lapses nobody's hold", "[cluster][partition]") {
   replica r;
   open_house(r, {"alice"});
