@@ -190,6 +190,8 @@ void encode(const domain::placed_event& from, proto::PlacedEvent& to) {
       s.set_retired(seat.retired);
     }
   }
+  for (const auto& id : from.categories)
+    to.add_categories(id);
 }
 
 std::shared_ptr<const domain::placed_event> decode(const proto::PlacedEvent& from) {
@@ -205,6 +207,10 @@ std::shared_ptr<const domain::placed_event> decode(const proto::PlacedEvent& fro
       block.seats.push_back({s.id(), s.row(), s.number(), s.category(), s.retired()});
     placed->blocks.push_back(std::move(block));
   }
+  placed->categories.assign(from.categories().begin(), from.categories().end());
+  if (placed->categories.empty()) // written before categories had numbers: the definition's order was theirs
+    for (const auto& category : placed->definition.categories)
+      placed->categories.push_back(category.id);
   return placed;
 }
 

@@ -4,6 +4,7 @@
 #include "core/overloaded.hpp"
 #include "core/planted.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace sluice::domain {
@@ -128,6 +129,20 @@ bool event::take_placed_changed() {
 
 // ---- set-up --------------------------------------------------------------------------------------------------------
 
+namespace {
+
+/// By number; 0 for a category that is no more.
+std::vector<std::int64_t> prices_of(const placed_event& placed) {
+  std::vector<std::int64_t> prices(placed.categories.size());
+  for (const auto& category : placed.definition.categories) {
+    auto known = std::find(placed.categories.begin(), placed.categories.end(), category.id);
+    prices.at(static_cast<std::size_t>(known - placed.categories.begin())) = category.price;
+  }
+  return prices;
+}
+
+} // namespace
+
 void event::on(const moment& at, const define_event& c, effects& out) {
   if (founded() && definition() == c.definition) {
     out.push_back(answer{event_reply{number_, head_.placed->revision, false}});
@@ -145,14 +160,14 @@ void event::on(const moment& at, const define_event& c, effects& out) {
   auto before = std::exchange(head_.placed, std::make_shared<const placed_event>(std::move(*placed)));
   room_.configure(at.now.log, definition().admission);
   auto is_known = [&](const placed_block& block) { return before && block.number.value <= before->blocks.size(); };
+  auto prices = prices_of(*head_.placed);
+  bool same_prices = before && prices_of(*before) == prices;
   for (const auto& block : head_.placed->blocks) {
-    bool same_prices = before && before->definition.categories == definition().categories;
     if (is_known(block) && same_prices && before->blocks[block.number.value - 1] == block)
       continue;
-    auto price = [&](std::uint32_t category) { return definition().categories.at(category).price; };
     if (block.area) {
       out.push_back(tell{entity_ref::of_area(number_, block.number),
-                         define_area{block.capacity, block.category, block.retired ? 0 : price(block.category)}});
+                         define_area{block.capacity, block.category, block.retired ? 0 : prices.at(block.category)}});
       if (!is_known(block) && head_.window_told_open)
         out.push_back(tell{entity_ref::of_area(number_, block.number), sale_window{true}});
       continue;
@@ -160,7 +175,7 @@ void event::on(const moment& at, const define_event& c, effects& out) {
     define_seats seats;
     seats.seats.reserve(block.seats.size());
     for (const auto& seat : block.seats)
-      seats.seats.push_back({seat.category, seat.retired ? 0 : price(seat.category), seat.retired});
+      seats.seats.push_back({seat.category, seat.retired ? 0 : prices.at(seat.category), seat.retired});
     out.push_back(tell{entity_ref::of_seat_block(number_, block.number), std::move(seats)});
     if (!is_known(block) && head_.window_told_open)
       out.push_back(tell{entity_ref::of_seat_block(number_, block.number), sale_window{true}});

@@ -1,6 +1,7 @@
 // Gives the blocks and seats of a definition the numbers their entities go by, and keeps them for good.
 #include "domain/event.hpp"
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <string>
@@ -10,8 +11,11 @@ namespace sluice::domain {
 
 namespace {
 
-/// Old seats keep their index; new ones are appended; those no longer named are retired.
-std::vector<placed_seat> place_seats(const std::vector<placed_seat>& before, const block_definition& block) {
+constexpr std::size_t categories_ever = 10'000;
+
+/// Old seats keep their index; new ones are appended; those no longer named are retired. `numbers`: of the categories.
+std::vector<placed_seat> place_seats(const std::vector<placed_seat>& before, const block_definition& block,
+                                     const std::vector<std::uint32_t>& numbers) {
   auto seats = before;
   std::unordered_map<std::string, std::size_t> index_of;
   for (std::size_t i = 0; i < seats.size(); ++i) {
@@ -20,7 +24,7 @@ std::vector<placed_seat> place_seats(const std::vector<placed_seat>& before, con
   }
   for (const auto& row : block.rows)
     for (const auto& seat : row.seats) {
-      placed_seat placed{seat.id, row.id, seat.number, seat.category, false};
+      placed_seat placed{seat.id, row.id, seat.number, numbers.at(seat.category), false};
       auto known = index_of.find(seat.id);
       if (known == index_of.end())
         seats.push_back(std::move(placed));
@@ -32,7 +36,8 @@ std::vector<placed_seat> place_seats(const std::vector<placed_seat>& before, con
 
 class placer {
 public:
-  placer(event_number number, const placed_event* before, const std::map<block_number, stock_counts>& stock)
+  placer(event_number number, const placed_event* before, const std::map<block_number, stock_counts>& stock,
+         const std::vector<category_definition>& categories)
       : before_{before}, stock_{stock} {
     made_.number = number;
     made_.revision = before ? before->revision + 1 : 1;
@@ -42,6 +47,10 @@ public:
       block.retired = true;
     for (const auto& block : made_.blocks)
       known_.emplace(block.id, block.number);
+    if (before)
+      made_.categories = before->categories;
+    for (const auto& category : categories)
+      category_numbers_.push_back(number_of(category.id));
   }
 
   std::optional<error> add(const std::string& section, const block_definition& block) {
@@ -49,7 +58,7 @@ public:
     if (placed.number && placed.area)
       return error{errc::event_in_sale, "'" + block.id + "' is an area and can not become a block"};
     placed = {take_number(placed), block.id, block.name, section, false, 0, 0, false,
-              place_seats(placed.seats, block)};
+              place_seats(placed.seats, block, category_numbers_)};
     return std::nullopt;
   }
 
@@ -61,11 +70,14 @@ public:
     if (area.capacity < taken)
       return error{errc::event_in_sale, "area '" + area.id + "' has " + std::to_string(taken) +
                                             " places held or sold; its capacity can not be lower"};
-    placed = {take_number(placed), area.id, area.name, {}, true, area.category, area.capacity, false, {}};
+    placed = {take_number(placed), area.id, area.name, {}, true, category_numbers_.at(area.category),
+              area.capacity, false, {}};
     return std::nullopt;
   }
 
   result<placed_event> finish(const event_definition& definition) {
+    if (made_.categories.size() > categories_ever)
+      return error{errc::event_in_sale, "the event has had too many categories; use the ids of earlier ones again"};
     for (auto& block : made_.blocks) {
       if (!block.retired)
         continue;
@@ -91,6 +103,13 @@ private:
     return made_.blocks.back();
   }
 
+  std::uint32_t number_of(const std::string& category) {
+    auto known = std::find(made_.categories.begin(), made_.categories.end(), category);
+    if (known == made_.categories.end())
+      known = made_.categories.insert(known, category);
+    return static_cast<std::uint32_t>(known - made_.categories.begin());
+  }
+
   block_number take_number(const placed_block& placed) const {
     return placed.number ? placed.number : block_number{static_cast<std::uint32_t>(made_.blocks.size())};
   }
@@ -111,6 +130,7 @@ private:
   const std::map<block_number, stock_counts>& stock_;
   placed_event made_;
   std::map<std::string, block_number> known_;
+  std::vector<std::uint32_t> category_numbers_; // by place in the definition
 };
 
 } // namespace
@@ -119,7 +139,7 @@ result<placed_event> place(event_number number, const placed_event* before,
                            const std::map<block_number, stock_counts>& stock, const event_definition& definition) {
   if (auto mistakes = check(definition); !mistakes.empty())
     return error{errc::definition_invalid, mistakes.front().pointer + " " + mistakes.front().detail};
-  placer p{number, before, stock};
+  placer p{number, before, stock, definition.categories};
   for (const auto& section : definition.sections)
     for (const auto& block : section.blocks)
       if (auto why = p.add(section.id, block))

@@ -21,7 +21,7 @@ struct placed_seat {
   std::string id;
   std::string row;
   std::string number;
-  std::uint32_t category = 0;
+  std::uint32_t category = 0; // by number, see placed_event
   bool retired = false;
 
   friend bool operator==(const placed_seat&, const placed_seat&) = default;
@@ -33,7 +33,7 @@ struct placed_block {
   std::string name;
   std::string section; // empty for an area
   bool area = false;
-  std::uint32_t category = 0; // of an area
+  std::uint32_t category = 0; // of an area; by number
   std::uint32_t capacity = 0; // of an area
   bool retired = false;
   std::vector<placed_seat> seats;
@@ -41,12 +41,14 @@ struct placed_block {
   friend bool operator==(const placed_block&, const placed_block&) = default;
 };
 
-/// An event's definition with the numbers its entities go by.
+/// An event's definition with the numbers its entities go by. What is held keeps the number of its category, whatever the
+/// file's order becomes.
 struct placed_event {
   event_number number;
   std::uint32_t revision = 0;
   event_definition definition;
   std::vector<placed_block> blocks; // blocks[i].number == i + 1
+  std::vector<std::string> categories; // ids of all there ever were, by number
 
   friend bool operator==(const placed_event&, const placed_event&) = default;
 };

@@ -5,6 +5,7 @@
 #include "core/text_id.hpp"
 
 #include <algorithm>
+#include <map>
 
 namespace sluice::http {
 
@@ -142,18 +143,16 @@ std::string status_json(const event_view& event, const plan_view& plan) {
   return text;
 }
 
-/// Of a seat that is not sold any more the category may be gone.
-const std::string& category_id(const std::vector<domain::category_definition>& categories, std::uint32_t index) {
-  static const std::string none;
-  return index < categories.size() ? categories[index].id : none;
+const std::string& category_id(const plan_view& plan, std::uint32_t number) {
+  static const std::string none; // a part of a hold may come from a definition this node has not heard of yet
+  const auto& ids = plan.placed().categories;
+  return number < ids.size() ? ids[number] : none;
 }
 
 std::string availability_json(const event_view& event, const plan_view& plan) {
-  const auto& categories = plan.definition().categories;
-  std::vector<domain::stock_counts> by_category(categories.size());
-  domain::stock_counts elsewhere; // of retired seats, whose category may be gone
+  std::map<std::string, domain::stock_counts, std::less<>> by_category;
   auto counts_of = [&](std::uint32_t category) -> domain::stock_counts& {
-    return category < by_category.size() ? by_category[category] : elsewhere;
+    return by_category[category_id(plan, category)];
   };
   std::string blocks;
   std::string areas;
@@ -185,9 +184,9 @@ std::string availability_json(const event_view& event, const plan_view& plan) {
   std::string text;
   codec::json_writer w{text};
   w.begin_object().field("version", version).key("categories").begin_array();
-  for (std::size_t i = 0; i < categories.size(); ++i) {
-    w.begin_object().field("id", categories[i].id);
-    write_counts(w, by_category[i]);
+  for (const auto& category : plan.definition().categories) {
+    w.begin_object().field("id", category.id);
+    write_counts(w, by_category[category.id]);
     w.end_object();
   }
   w.end_array().key("blocks").raw(blocks).key("areas").raw(areas).end_object();
@@ -216,7 +215,7 @@ std::string block_json(const event_view& event, const plan_view& plan, const dom
       continue;
     auto status = s < statuses.size() ? statuses[s] : domain::seat_status::available;
     w.begin_object().field("id", seat.id).field("row", seat.row).field("number", seat.number);
-    w.field("category", category_id(plan.definition().categories, seat.category)).field("status", word_of(status));
+    w.field("category", category_id(plan, seat.category)).field("status", word_of(status));
     w.end_object();
   }
   w.end_array().end_object();
@@ -260,14 +259,13 @@ void write_event(codec::json_writer& w, const event_view& event, const plan_view
   w.end_array().key("areas").begin_array();
   for (const auto& area : d.areas)
     w.begin_object().field("id", area.id).field("name", area.name)
-        .field("category", category_id(d.categories, area.category)).field("capacity", area.capacity).end_object();
+        .field("category", d.categories.at(area.category).id).field("capacity", area.capacity).end_object();
   w.end_array().end_object();
 }
 
 // ---- holds and reservations --------------------------------------------------------------------------------------------
 
 void write_parts(codec::json_writer& w, const plan_view& plan, const std::vector<domain::priced_part>& parts) {
-  const auto& categories = plan.definition().categories;
   w.key("seats").begin_array();
   for (const auto& part : parts) {
     if (!plan.has(part.block))
@@ -278,7 +276,7 @@ void write_parts(codec::json_writer& w, const plan_view& plan, const std::vector
         continue;
       const auto& placed = block.seats[seat.seat];
       w.begin_object().field("id", placed.id).field("block", block.id).field("row", placed.row);
-      w.field("number", placed.number).field("category", category_id(categories, seat.category)).field("price", seat.price);
+      w.field("number", placed.number).field("category", category_id(plan, seat.category)).field("price", seat.price);
       w.end_object();
     }
   }

@@ -130,6 +130,29 @@ TEST_CASE("event: what is sold can not be defined away", "[domain][event]") {
     auto held = std::get<hold_reply>(*g.hold("alice", id, 2, {group::seats(1, {10})}));
     CHECK(held.amount == 7'000); // what was held before keeps its price
   }
+
+  SECTION("and its categories may be named in another order, with new ones between and old ones gone") {
+    auto before = *g.the_event().head().placed;
+    auto turned = d;
+    auto count = static_cast<std::uint32_t>(d.categories.size());
+    std::reverse(turned.categories.begin(), turned.categories.end());
+    turned.categories.insert(turned.categories.begin(), {"extra", "Extra", 1});
+    for (auto& block : turned.sections[0].blocks)
+      for (auto& row : block.rows)
+        for (auto& seat : row.seats)
+          seat.category = count - seat.category;
+    for (auto& area : turned.areas)
+      area.category = count - area.category;
+    CHECK(g.define(turned).changed);
+    const auto& placed = *g.the_event().head().placed;
+    CHECK(placed.blocks == before.blocks);
+    CHECK(placed.categories.size() == count + 1);
+    CHECK(placed.categories.back() == "extra");
+    const auto& row = d.sections[0].blocks[0].rows[0];
+    CHECK(placed.categories[placed.blocks[0].seats[0].category] == d.categories[row.seats[0].category].id);
+    auto held = std::get<hold_reply>(*g.hold("alice", id, 2, {group::seats(1, {1})}));
+    CHECK(held.amount == d.categories[row.seats[1].category].price);
+  }
 }
 
 TEST_CASE("event: new rates act at once", "[domain][event]") {
