@@ -5,6 +5,8 @@
 #include "core/planted.hpp"
 
 #include <algorithm>
+#include <map>
+#include <string_view>
 #include <utility>
 
 namespace sluice::domain {
@@ -133,10 +135,13 @@ namespace {
 
 /// By number; 0 for a category that is no more.
 std::vector<std::int64_t> prices_of(const placed_event& placed) {
-  std::vector<std::int64_t> prices(placed.categories.size());
-  for (const auto& category : placed.definition.categories) {
-    auto known = std::find(placed.categories.begin(), placed.categories.end(), category.id);
-    prices.at(static_cast<std::size_t>(known - placed.categories.begin())) = category.price;
+  std::map<std::string_view, std::int64_t> price_of;
+  for (const auto& category : placed.definition.categories)
+    price_of.emplace(category.id, category.price);
+  std::vector<std::int64_t> prices;
+  for (const auto& id : placed.categories) {
+    auto known = price_of.find(id);
+    prices.push_back(known == price_of.end() ? 0 : known->second);
   }
   return prices;
 }

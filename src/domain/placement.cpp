@@ -1,7 +1,6 @@
 // Gives the blocks and seats of a definition the numbers their entities go by, and keeps them for good.
 #include "domain/event.hpp"
 
-#include <algorithm>
 #include <map>
 #include <set>
 #include <string>
@@ -47,10 +46,7 @@ public:
       block.retired = true;
     for (const auto& block : made_.blocks)
       known_.emplace(block.id, block.number);
-    if (before)
-      made_.categories = before->categories;
-    for (const auto& category : categories)
-      category_numbers_.push_back(number_of(category.id));
+    number_categories(categories);
   }
 
   std::optional<error> add(const std::string& section, const block_definition& block) {
@@ -103,11 +99,19 @@ private:
     return made_.blocks.back();
   }
 
-  std::uint32_t number_of(const std::string& category) {
-    auto known = std::find(made_.categories.begin(), made_.categories.end(), category);
-    if (known == made_.categories.end())
-      known = made_.categories.insert(known, category);
-    return static_cast<std::uint32_t>(known - made_.categories.begin());
+  /// Old ones keep theirs; new ones are appended.
+  void number_categories(const std::vector<category_definition>& categories) {
+    std::map<std::string, std::uint32_t> number_of;
+    if (before_)
+      made_.categories = before_->categories;
+    for (const auto& id : made_.categories)
+      number_of.emplace(id, static_cast<std::uint32_t>(number_of.size()));
+    for (const auto& category : categories) {
+      auto [known, is_new] = number_of.emplace(category.id, static_cast<std::uint32_t>(number_of.size()));
+      if (is_new)
+        made_.categories.push_back(category.id);
+      category_numbers_.push_back(known->second);
+    }
   }
 
   block_number take_number(const placed_block& placed) const {

@@ -150,9 +150,10 @@ const std::string& category_id(const plan_view& plan, std::uint32_t number) {
 }
 
 std::string availability_json(const event_view& event, const plan_view& plan) {
-  std::map<std::string, domain::stock_counts, std::less<>> by_category;
+  std::vector<domain::stock_counts> by_number(plan.placed().categories.size());
+  domain::stock_counts elsewhere; // of retired seats, whose category may be gone
   auto counts_of = [&](std::uint32_t category) -> domain::stock_counts& {
-    return by_category[category_id(plan, category)];
+    return category < by_number.size() ? by_number[category] : elsewhere;
   };
   std::string blocks;
   std::string areas;
@@ -181,12 +182,15 @@ std::string availability_json(const event_view& event, const plan_view& plan) {
   }
   in_blocks.end_array();
   in_areas.end_array();
+  std::map<std::string_view, const domain::stock_counts*> by_category;
+  for (std::uint32_t number = 0; number < by_number.size(); ++number)
+    by_category.emplace(category_id(plan, number), &by_number[number]);
   std::string text;
   codec::json_writer w{text};
   w.begin_object().field("version", version).key("categories").begin_array();
   for (const auto& category : plan.definition().categories) {
     w.begin_object().field("id", category.id);
-    write_counts(w, by_category[category.id]);
+    write_counts(w, *by_category.at(category.id));
     w.end_object();
   }
   w.end_array().key("blocks").raw(blocks).key("areas").raw(areas).end_object();

@@ -42,7 +42,7 @@ std::shared_ptr<const placed_event> a_plan() {
       {{1}, "b", "B", "s", false, 0, 0, false, {{"b-1", "1", "1", 0, false}, {"b-0", "1", "0", 9, true}}},
       {{2}, "f", "F", "", true, 1, 10'000'000, false, {}},
       {{3}, "old", "Old", "", true, 9, 0, true, {}}};
-  return std::make_shared<const placed_event>(placed_event{{7}, 12, d, blocks, {"back", "gone", "front"}});
+  return std::make_shared<const placed_event>(placed_event{{7}, 12, d, blocks, {"back", "front"}});
 }
 
 board_update a_board() {
@@ -186,8 +186,8 @@ TEST_CASE("codec: a publication that names what no machine has is refused", "[co
   auto plan = [](auto& p) { return p.mutable_event_placed()->mutable_event(); };
   CHECK(refuses(all[2], [&](auto& p) { plan(p)->set_number(0); }));
   CHECK(refuses(all[2], [&](auto& p) { plan(p)->mutable_blocks(1)->set_number(1); }));
-  CHECK(refuses(all[2], [&](auto& p) { plan(p)->mutable_blocks(1)->set_category(3); }));
-  CHECK(refuses(all[2], [&](auto& p) { plan(p)->mutable_blocks(0)->mutable_seats(0)->set_category(3); }));
+  CHECK(refuses(all[2], [&](auto& p) { plan(p)->mutable_blocks(1)->set_category(2); }));
+  CHECK(refuses(all[2], [&](auto& p) { plan(p)->mutable_blocks(0)->mutable_seats(0)->set_category(2); }));
   CHECK(refuses(all[2], [&](auto& p) { plan(p)->mutable_definition()->mutable_areas(0)->set_category(2); }));
   CHECK(refuses(all[2], [&](auto& p) {
     plan(p)
@@ -222,7 +222,7 @@ TEST_CASE("codec: a publication that names what no machine has is refused", "[co
   CHECK(refuses(all[6], [](auto& p) { p.Clear(); }));
 }
 
-TEST_CASE("publications: a plan written before categories had numbers has those of its definition", "[codec]") {
+TEST_CASE("codec: a plan written before categories had numbers has those of its definition", "[codec]") {
   proto::PlacedEvent written;
   codec::encode(*a_plan(), written);
   CHECK(codec::decode(written)->categories == a_plan()->categories);

@@ -131,7 +131,7 @@ TEST_CASE("event: what is sold can not be defined away", "[domain][event]") {
     CHECK(held.amount == 7'000); // what was held before keeps its price
   }
 
-  SECTION("and its categories may be named in another order, with new ones between and old ones gone") {
+  SECTION("and its categories may be named in another order, with new ones between") {
     auto before = *g.the_event().head().placed;
     auto turned = d;
     auto count = static_cast<std::uint32_t>(d.categories.size());
