@@ -89,11 +89,12 @@ bool cluster_router::send(node_id to, const std::string& item) {
   return links_ != nullptr && links_->send(to, item);
 }
 
-void cluster_router::refuse(const std::vector<partition::origin>& who) {
+template <class Asked>
+void cluster_router::refuse(const std::vector<Asked>& batch) {
   std::vector<partition::refusal_out> refusals;
-  for (const auto& origin : who)
-    if (origin.node)
-      refusals.push_back({origin, errc::not_leader});
+  for (const auto& asked : batch)
+    if (asked.from.node)
+      refusals.push_back({asked.from, errc::not_leader});
   if (!refusals.empty())
     local_.give_back({}, std::move(refusals));
 }
@@ -113,10 +114,7 @@ void cluster_router::propose(partition_id to, std::vector<partition::proposal> b
   }
   if (sent)
     return;
-  std::vector<partition::origin> who;
-  for (const auto& p : batch)
-    who.push_back(p.from);
-  refuse(who);
+  refuse(batch);
 }
 
 void cluster_router::ask(partition_id to, std::vector<partition::query> batch) {
@@ -138,10 +136,7 @@ void cluster_router::ask(partition_id to, std::vector<partition::query> batch) {
   }
   if (sent)
     return;
-  std::vector<partition::origin> who;
-  for (const auto& q : batch)
-    who.push_back(q.from);
-  refuse(who);
+  refuse(batch);
 }
 
 void cluster_router::give_back(std::vector<partition::answer_out> answers,
@@ -183,15 +178,19 @@ bool cluster_router::take(node_id from, const proto::ForwardedCommands& in) {
   if (to.value >= ways_.size())
     return false;
   std::vector<partition::proposal> batch;
+  std::vector<partition::origin> nonsense;
   batch.reserve(static_cast<std::size_t>(in.commands_size()));
   for (const auto& c : in.commands()) {
     partition::proposal p;
     if (c.note_ack() != 0) {
       p.ack = partition::note_source{{c.note_ack_from()}, c.note_ack()};
     } else {
-      // What gets into the log is executed by every replica: nothing that does not decode may come so far.
-      if (!is_kind(c.to().kind()) || !codec::decode_message(c.body()))
-        return false;
+      // What gets into the log is executed by every replica: nothing that does not decode may come so far. The others of
+      // the batch are other people's.
+      if (!is_kind(c.to().kind()) || !codec::decode_message(c.body())) {
+        nonsense.push_back(decode_origin(from, c.origin()));
+        continue;
+      }
       p.to = partition::decode(c.to());
       p.body = c.body();
       p.request_id = c.request_id();
@@ -201,16 +200,21 @@ bool cluster_router::take(node_id from, const proto::ForwardedCommands& in) {
     }
     batch.push_back(std::move(p));
   }
-  if (local_.handle_of(to)) {
-    local_.propose(to, std::move(batch));
-    return true;
-  }
   std::vector<partition::refusal_out> refusals;
-  for (const auto& p : batch)
-    if (p.from.node)
-      refusals.push_back({p.from, errc::not_leader});
-  give_back({}, std::move(refusals));
-  return true;
+  for (const auto& origin : nonsense)
+    if (origin.node)
+      refusals.push_back({origin, errc::bad_request});
+  if (local_.handle_of(to)) {
+    if (!batch.empty())
+      local_.propose(to, std::move(batch));
+  } else {
+    for (const auto& p : batch)
+      if (p.from.node)
+        refusals.push_back({p.from, errc::not_leader});
+  }
+  if (!refusals.empty())
+    give_back({}, std::move(refusals));
+  return nonsense.empty();
 }
 
 bool cluster_router::take(node_id from, const proto::ForwardedQuestions& in) {
@@ -218,22 +222,25 @@ bool cluster_router::take(node_id from, const proto::ForwardedQuestions& in) {
   if (to.value >= ways_.size())
     return false;
   std::vector<partition::query> batch;
+  std::vector<partition::refusal_out> refusals;
+  bool is_here = static_cast<bool>(local_.handle_of(to));
+  bool makes_sense = true;
   batch.reserve(static_cast<std::size_t>(in.questions_size()));
   for (const auto& q : in.questions()) {
+    auto origin = decode_origin(from, q.origin());
     auto question = codec::decode_message(q.question());
-    if (!is_kind(q.to().kind()) || !question)
-      return false;
-    batch.push_back({partition::decode(q.to()), decode_origin(from, q.origin()), box(std::move(*question))});
+    bool good = is_kind(q.to().kind()) && question;
+    if (good && is_here)
+      batch.push_back({partition::decode(q.to()), origin, box(std::move(*question))});
+    else
+      refusals.push_back({origin, good ? errc::not_leader : errc::bad_request});
+    makes_sense = makes_sense && good;
   }
-  if (local_.handle_of(to)) {
+  if (!batch.empty())
     local_.ask(to, std::move(batch));
-    return true;
-  }
-  std::vector<partition::refusal_out> refusals;
-  for (const auto& q : batch)
-    refusals.push_back({q.from, errc::not_leader});
-  give_back({}, std::move(refusals));
-  return true;
+  if (!refusals.empty())
+    give_back({}, std::move(refusals));
+  return makes_sense;
 }
 
 bool cluster_router::take(const proto::ForwardedAnswers& in) {

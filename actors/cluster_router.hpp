@@ -63,7 +63,9 @@ private:
   };
 
   way way_of(partition_id partition) const;
-  void refuse(const std::vector<partition::origin>& who);
+  /// Says to each that somebody else leads, or nobody.
+  template <class Asked>
+  void refuse(const std::vector<Asked>& batch);
   bool send(node_id to, const std::string& item);
 
   local_router local_;

@@ -56,6 +56,13 @@ public:
         machine_.apply(at, unbox(m.tell), effects_);
       } else {
         auto command = codec::decode_message(m.command);
+        // The edge lets nothing of the kind in. If it ever did, the log has it: refused by every replica alike, since one
+        // that stopped here would stop for ever.
+        if (!command && !codec::is_well_formed_message(m.command)) {
+          effects_.push_back(domain::answer{domain::refusal{errc::bad_request, {}, {}}});
+          carry(effects_, m.ordinal, done);
+          continue;
+        }
         SLUICE_ASSERT(command, "a command at index " + std::to_string(d.index) + " for " + to_string(d.to) +
                                    " is not of this version");
         machine_.apply(at, *command, effects_);

@@ -14,7 +14,6 @@ namespace {
 
 using codec::decode;
 using codec::encode;
-using codec::put;
 using codec::take;
 using domain::message;
 
@@ -388,6 +387,11 @@ std::optional<message> decode_message(std::string_view bytes) {
   if (body && domain::level_of(*body) > domain::feature_level())
     body.reset(); // what only newer programs know is unknown here, whatever of it can be read
   return body;
+}
+
+bool is_well_formed_message(std::string_view bytes) {
+  proto::Message in;
+  return in.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
 }
 
 std::string describe_message(std::string_view bytes) {

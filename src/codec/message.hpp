@@ -17,6 +17,9 @@ std::string encode(const domain::message& m);
 /// or peer it is refused.
 std::optional<domain::message> decode_message(std::string_view bytes);
 
+/// False for bytes no version ever wrote: not of the wire format, or text that is not UTF-8. Every version finds them so.
+bool is_well_formed_message(std::string_view bytes);
+
 /// For people: the message as JSON, with what nobody should read in a log (cards, keys, whole plans) left out.
 std::string describe_message(std::string_view bytes);
 

@@ -1,5 +1,7 @@
 #include "http/request.hpp"
 
+#include "core/text_id.hpp"
+
 namespace sluice::http {
 
 namespace {
@@ -55,6 +57,8 @@ std::optional<std::string> percent_decoded(std::string_view text) {
     decoded += static_cast<char>(high << 4 | low);
     i += 2;
   }
+  if (!is_utf8(decoded))
+    return std::nullopt;
   return decoded;
 }
 

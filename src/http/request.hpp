@@ -47,7 +47,7 @@ struct request {
   std::optional<std::string> parameter(std::string_view name) const;
 };
 
-/// Percent-decoding; empty on a malformed escape or a NUL.
+/// Percent-decoding; empty on a malformed escape, a NUL, or what is not UTF-8: no text of a command may be that.
 std::optional<std::string> percent_decoded(std::string_view text);
 
 } // namespace sluice::http

@@ -62,6 +62,7 @@ std::optional<std::vector<domain::wanted_part>> seats_wanted(bridge& b, const ca
     }
   }
   std::vector<domain::wanted_part> parts;
+  parts.reserve(by_block.size());
   for (const auto& [block, seats] : by_block)
     parts.push_back({block, false, {seats.begin(), seats.end()}, 0});
   return parts;
@@ -137,10 +138,10 @@ void extend_hold(bridge& b, const call_ptr& c) {
   if (!b.accept(c, mistakes))
     return;
   // A repeat with the same key extends once; without a key each request is its own.
-  auto request = c->req.has_idempotency_key ? c->req.idempotency_key : hex(random_bytes<8>());
-  if (request.size() > 128)
-    return b.fail(c, errc::idempotency_key_invalid, "an Idempotency-Key is 1 to 128 characters");
-  b.partitions().propose(session_of(c), domain::extend_hold{c->who.id, *id, std::move(request)},
+  auto request = c->req.has_idempotency_key ? b.idempotency_key(c) : hex(random_bytes<8>());
+  if (!request)
+    return;
+  b.partitions().propose(session_of(c), domain::extend_hold{c->who.id, *id, std::move(*request)},
                          [&b, c](const domain::reply& reply, log_index) { answer_hold(b, c, reply, 200); });
 }
 

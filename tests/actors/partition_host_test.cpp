@@ -43,6 +43,19 @@ TEST_CASE("partition: entities wake when they are addressed, and not before", "[
   CHECK(p.active().contains(alice));
 }
 
+TEST_CASE("partition: a command nobody can read is refused, and stops nothing", "[actors]") {
+  one_partition p;
+  p.get(the_event, define_event{small_event(), 1, "test"});
+  auto id = admit(p, "alice");
+  auto held = std::get<hold_reply>(p.get(alice, hold_of(id, 1, {0})));
+  // Text that is not UTF-8: every replica would stop at it, again and again, if it was not refused.
+  auto refused = p.get(alice, extend_hold{id, held.hold, "\xFF"});
+  REQUIRE(std::holds_alternative<refusal>(refused));
+  CHECK(std::get<refusal>(refused).why == errc::bad_request);
+  p.restart();
+  CHECK(std::get<hold_reply>(p.get(alice, extend_hold{id, held.hold, "x"})).hold == held.hold);
+}
+
 TEST_CASE("partition: event, block and session go to sleep when idle, and wake as they were", "[actors]") {
   partition::entity_table::limits limits;
   limits.idle = 5s;

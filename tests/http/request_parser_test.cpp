@@ -118,6 +118,9 @@ TEST_CASE("request_parser: percent escapes hide nothing", "[http][parser]") {
   CHECK_FALSE(percent_decoded("a%00"));
   CHECK_FALSE(percent_decoded("a%2"));
   CHECK_FALSE(percent_decoded("%zz"));
+  CHECK(percent_decoded("%C3%BC") == "\xC3\xBC");
+  CHECK_FALSE(percent_decoded("%FF")); // no text of a command may be that
+  CHECK_FALSE(percent_decoded("%C3"));
 }
 
 TEST_CASE("request_parser: random bytes never do harm", "[http][parser]") {
