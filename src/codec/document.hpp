@@ -38,6 +38,7 @@ struct document_field {
 struct json_limits {
   std::size_t depth_max = 32;
   std::size_t values_max = 10'000; // values and keys together
+  std::size_t keys_max = 256;      // of one object
 };
 
 /// Parses one JSON text (RFC 8259), nothing more: no comments, no trailing comma, no byte-order mark, no duplicate key, no

@@ -26,6 +26,7 @@ struct tree_builder {
   const char* refused = nullptr;
   std::size_t values = 0;
   std::size_t values_max = 0;
+  std::size_t keys_max = 0;
 
   bool refuse(const char* why, json::error_code& ec) {
     refused = why;
@@ -43,7 +44,10 @@ struct tree_builder {
     auto& parent = *open.back();
     if (parent.is == document::kind::array)
       return &parent.items.emplace_back();
-    // Linear for the few keys of a request; the value limit bounds the rest.
+    if (parent.fields.size() >= keys_max) {
+      refuse("an object has too many keys", ec);
+      return nullptr;
+    }
     for (const auto& field : parent.fields)
       if (field.name == key) {
         refuse("an object has a key twice", ec);
@@ -180,6 +184,7 @@ result<document> parse_json(std::string_view text, const json_limits& limits) {
   options.max_depth = limits.depth_max;
   json::basic_parser<tree_builder> parser{options};
   parser.handler().values_max = limits.values_max;
+  parser.handler().keys_max = limits.keys_max;
   json::error_code ec;
   auto used = parser.write_some(false, text.data(), text.size(), ec);
   if (!ec && used < text.size())

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <span>
 
 namespace sluice::http {
 
@@ -84,6 +85,15 @@ void bridge_services::set_secrets(credentials c) {
   secrets_ = std::move(all);
 }
 
+std::shared_ptr<const void> bridge_services::room_for_file(std::size_t most) {
+  auto taken = files_; // connections may outlive this
+  if (taken->fetch_add(1) >= most) {
+    --*taken;
+    return nullptr;
+  }
+  return {taken.get(), [taken](const void*) { --*taken; }};
+}
+
 bridge::bridge(io_thread& thread, bridge_services& services)
     : thread_{thread}, services_{services},
       requester_{thread.context(), services.routes,
@@ -123,12 +133,26 @@ const route* bridge::find_route(const request& r, std::vector<std::string>& para
   return nullptr;
 }
 
-std::size_t bridge::body_limit_for(const request& r) {
+/// Who may not hand in a file is told so before there is any memory for one.
+body_terms bridge::terms_for(const request& r) {
+  body_terms usual{limits().body_bytes_max, errc::body_too_large, nullptr};
   std::vector<std::string> ignored;
   bool path_known = false;
   std::string allowed;
   const auto* found = find_route(r, ignored, path_known, allowed);
-  return found && found->body == body_kind::file ? limits().file_bytes_max : limits().body_bytes_max;
+  if (found == nullptr || found->body != body_kind::file)
+    return usual;
+  if (found->role)
+    if (auto key = key_of(r, *found->role); !key) {
+      usual.beyond = key.why().code;
+      return usual;
+    }
+  auto permit = services_.room_for_file(limits().files_max);
+  if (!permit) {
+    usual.beyond = errc::overloaded;
+    return usual;
+  }
+  return {limits().file_bytes_max, errc::body_too_large, std::move(permit)};
 }
 
 void bridge::handle(request& r, exchange reply) {
@@ -178,34 +202,36 @@ void bridge::refresh_secrets() {
 
 // ---- who asks --------------------------------------------------------------------------------------------------------
 
-bool bridge::authorise(const call_ptr& c, domain::key_role needed) {
-  if (!c->req.secure && !c->req.local && !services_.shared.insecure_admin) {
-    fail(c, errc::tls_required, "the admin API is served over TLS, or to this machine alone; see --tls-cert and --insecure-admin");
-    return false;
-  }
-  auto given = bearer(c->req.authorization);
-  if (given.empty()) {
-    fail(c, errc::unauthenticated, "an admin key is needed: Authorization: Bearer <key>");
-    return false;
-  }
+result<domain::key_entry> bridge::key_of(const request& r, domain::key_role needed) const {
+  if (!r.secure && !r.local && !services_.shared.insecure_admin)
+    return error{errc::tls_required,
+                 "the admin API is served over TLS, or to this machine alone; see --tls-cert and --insecure-admin"};
+  auto given = bearer(r.authorization);
+  if (given.empty())
+    return error{errc::unauthenticated, "an admin key is needed: Authorization: Bearer <key>"};
   auto hash = sha256_hex(given);
   auto shared = services_.models.catalogue();
   for (const auto& key : shared->keys) {
     if (!equal_secrets(key.hash, hash))
       continue;
-    if (key.role < needed) {
-      fail(c, errc::forbidden, "this key's role does not allow that");
-      return false;
-    }
-    c->key_name = key.name;
-    c->role = key.role;
-    return true;
+    if (key.role < needed)
+      return error{errc::forbidden, "this key's role does not allow that"};
+    return key;
   }
   if (!shared->founded)
-    fail(c, errc::node_not_ready, "the node is starting");
-  else
-    fail(c, errc::unauthenticated, "the key is not known");
-  return false;
+    return error{errc::node_not_ready, "the node is starting"};
+  return error{errc::unauthenticated, "the key is not known"};
+}
+
+bool bridge::authorise(const call_ptr& c, domain::key_role needed) {
+  auto key = key_of(c->req, needed);
+  if (!key) {
+    fail(c, key.why().code, key.why().detail);
+    return false;
+  }
+  c->key_name = key->name;
+  c->role = key->role;
+  return true;
 }
 
 token_office* bridge::tokens(const call_ptr& c) {
@@ -218,6 +244,18 @@ void bridge::fail_with_token(const call_ptr& c, const domain::refusal& why) cons
   if (why.why == errc::not_admitted && c->who.expires + clock_grace <= wall_now())
     return fail(c, errc::token_expired, "the token has expired");
   fail(c, why);
+}
+
+std::optional<claims> bridge::recognise(const call_ptr& c) {
+  auto given = bearer(c->req.authorization);
+  if (given.empty())
+    given = c->req.queue_token;
+  if (given.empty() || !office_)
+    return std::nullopt;
+  auto who = office_->verify(given, wall_now(), true);
+  if (!who || who->event != c->event->number() || who->audience != c->plan->definition().id)
+    return std::nullopt;
+  return std::move(*who);
 }
 
 bool bridge::authenticate(const call_ptr& c, std::optional<claims::kind> kind, bool may_be_expired) {
@@ -355,17 +393,18 @@ bool bridge::accept(const call_ptr& c, const std::vector<codec::document_error>&
   // One unknown field makes it a request we do not understand; else one we understand and can not follow.
   auto worst = std::find_if(mistakes.begin(), mistakes.end(), [](const auto& m) { return status_of(m.code) == 400; });
   const auto& first = worst == mistakes.end() ? mistakes.front() : *worst;
+  constexpr std::size_t told_max = 100;
   std::string extra = ",\"errors\":";
   codec::json_writer w{extra};
   w.begin_array();
-  for (const auto& m : mistakes)
+  for (const auto& m : std::span{mistakes}.first(std::min(mistakes.size(), told_max)))
     w.begin_object().field("pointer", m.pointer).field("detail", m.detail).field("code", code_of(m.code)).end_object();
   w.end_array();
   fail(c, first.code, first.pointer + " " + first.detail, extra);
   return false;
 }
 
-std::optional<domain::idempotency> bridge::once(const call_ptr& c, const codec::document& body) {
+std::optional<std::string> bridge::idempotency_key(const call_ptr& c) {
   if (!c->req.has_idempotency_key || c->req.idempotency_key.empty()) {
     fail(c, errc::idempotency_key_missing, "this needs the header field Idempotency-Key");
     return std::nullopt;
@@ -379,10 +418,17 @@ std::optional<domain::idempotency> bridge::once(const call_ptr& c, const codec::
     fail(c, errc::idempotency_key_invalid, "an Idempotency-Key is 1 to 128 printable characters without spaces");
     return std::nullopt;
   }
+  return std::string{key};
+}
+
+std::optional<domain::idempotency> bridge::once(const call_ptr& c, const codec::document& body) {
+  auto key = idempotency_key(c);
+  if (!key)
+    return std::nullopt;
   auto text = codec::canonical_json(body);
   text += '\n';
   text += c->req.path;
-  return domain::idempotency{std::string{key}, {hash_of(text, 1), hash_of(text, 2)}};
+  return domain::idempotency{std::move(*key), {hash_of(text, 1), hash_of(text, 2)}};
 }
 
 // ---- answers ---------------------------------------------------------------------------------------------------------
@@ -425,21 +471,27 @@ void bridge::tick(std::chrono::steady_clock::time_point now) {
   requester_.tick(now);
   for (auto at = pollers_.begin(); at != pollers_.end();)
     at = at->look(now) ? pollers_.erase(at) : std::next(at);
+  constexpr std::chrono::milliseconds sweep_every{250};
+  bool sweep = now - swept_ >= sweep_every;
+  if (sweep)
+    swept_ = now;
   for (auto at = waiters_.begin(); at != waiters_.end();) {
-    if (at->second.until > now) {
+    bool late = at->second.until <= now;
+    if (!late && !(sweep && !at->second.reply.alive())) {
       ++at;
       continue;
     }
     auto done = std::move(at->second.done);
     at = waiters_.erase(at);
     --waiter_count_;
-    done(nullptr);
+    if (late)
+      done(nullptr);
   }
 }
 
-void bridge::await_reservation(const reservation_id& id, std::chrono::steady_clock::time_point until,
-                               on_reservation done) {
-  waiters_.emplace(id, reservation_waiter{id, until, std::move(done)});
+void bridge::await_reservation(const call_ptr& c, const reservation_id& id,
+                               std::chrono::steady_clock::time_point until, on_reservation done) {
+  waiters_.emplace(id, reservation_waiter{c->reply, until, std::move(done)});
   ++waiter_count_;
 }
 

@@ -72,10 +72,13 @@ struct bridge_services {
   std::atomic<std::uint64_t> in_flight{0};
   std::shared_ptr<const credentials> secrets() const;
   void set_secrets(credentials c);
+  /// Room for one body larger than most, given back with the last copy. Null: `most` are under way.
+  std::shared_ptr<const void> room_for_file(std::size_t most);
 
 private:
   mutable std::mutex lock_;
   std::shared_ptr<const credentials> secrets_;
+  std::shared_ptr<std::atomic<std::size_t>> files_ = std::make_shared<std::atomic<std::size_t>>(0);
 
 public:
   bridge_services(edge& e, actors::router& r, read_models& m, push_hub& p, node_services n)
@@ -117,7 +120,7 @@ public:
   ~bridge() override;
 
   // request_handler
-  std::size_t body_limit_for(const request& r) override;
+  body_terms terms_for(const request& r) override;
   void handle(request& r, exchange reply) override;
   response refuse(errc why, const request& r) override;
   void tick(std::chrono::steady_clock::time_point now) override;
@@ -140,6 +143,8 @@ public:
 
   /// Fills c->who from the request's token. False: the call was answered with 401 or 403.
   bool authenticate(const call_ptr& c, std::optional<claims::kind> kind, bool may_be_expired = false);
+  /// Whom a token of this event names, expired or not; empty if none came, or it is not good here. Answers nothing.
+  std::optional<claims> recognise(const call_ptr& c);
   /// For a replay with an admission token that ran out meanwhile: a new booking with it is refused for what it is.
   void fail_with_token(const call_ptr& c, const domain::refusal& why) const;
   /// Fills c->event and c->plan from the first path parameter. False: the call was answered.
@@ -159,7 +164,9 @@ public:
   std::optional<std::uint64_t> number_of(const call_ptr& c, std::string_view name, std::uint64_t otherwise) const;
   /// `waitMs`, cut to the longest allowed. Empty: the call was answered.
   std::optional<std::chrono::milliseconds> wait_of(const call_ptr& c) const;
-  /// The Idempotency-Key and the fingerprint of the body. Empty: the call was answered.
+  /// The Idempotency-Key, which must be there. Empty: the call was answered.
+  std::optional<std::string> idempotency_key(const call_ptr& c);
+  /// It and the fingerprint of the body. Empty: the call was answered.
   std::optional<domain::idempotency> once(const call_ptr& c, const codec::document& body);
 
   void answer(const call_ptr& c, response r) const;
@@ -167,9 +174,10 @@ public:
   void fail(const call_ptr& c, errc why, std::string_view detail = {}, std::string_view extra = {}) const;
   void fail(const call_ptr& c, const domain::refusal& why) const;
 
-  /// Calls `done` with the reservation's next state that is final for a waiter, or null when `until` passed.
+  /// Calls `done` with the reservation's next state that is final for a waiter, or null when `until` passed; not at all
+  /// once the call was answered or its client is gone.
   using on_reservation = std::function<void(const domain::reservation_reply*)>;
-  void await_reservation(const reservation_id& id, std::chrono::steady_clock::time_point until, on_reservation done);
+  void await_reservation(const call_ptr& c, const reservation_id& id, std::chrono::steady_clock::time_point until, on_reservation done);
 
   /// Looks every tick whether there is something new to answer; true ends it.
   struct poller {
@@ -182,6 +190,8 @@ private:
   const route* find_route(const request& r, std::vector<std::string>& parameters, bool& path_known,
                           std::string& allowed) const;
   bool authorise(const call_ptr& c, domain::key_role needed);
+  /// The admin key the request came with, if that may do what `needed` may.
+  result<domain::key_entry> key_of(const request& r, domain::key_role needed) const;
   void refresh_secrets();
 
   io_thread& thread_;
@@ -194,13 +204,14 @@ private:
   std::list<poller> pollers_;
 
   struct reservation_waiter {
-    reservation_id id;
+    exchange reply;
     std::chrono::steady_clock::time_point until;
     on_reservation done;
   };
 
   std::multimap<reservation_id, reservation_waiter> waiters_;
   std::atomic<std::size_t> waiter_count_{0}; // read by actor threads
+  std::chrono::steady_clock::time_point swept_{}; // when those nobody waits for any more were last dropped
 };
 
 /// A wait in seconds from `Prefer: wait=<seconds>`, capped.

@@ -97,6 +97,10 @@ boost::system::error_code client_socket::why(int result) {
 }
 
 std::size_t client_socket::read_some(asio::mutable_buffer into, boost::system::error_code& ec) {
+  if (!socket_.is_open()) { // TLS works on the number of a descriptor, which may be another's by now
+    ec = asio::error::operation_aborted;
+    return 0;
+  }
   ERR_clear_error();
   auto most = static_cast<int>(std::min<std::size_t>(into.size(), INT_MAX));
   auto size = SSL_read(ssl_.get(), into.data(), most);
@@ -111,6 +115,10 @@ std::size_t client_socket::write_some(asio::const_buffer data, boost::system::er
     return socket_.write_some(data, ec);
   if (data.size() == 0)
     return 0;
+  if (!socket_.is_open()) {
+    ec = asio::error::operation_aborted;
+    return 0;
+  }
   ERR_clear_error();
   auto most = static_cast<int>(std::min<std::size_t>(data.size(), INT_MAX));
   auto size = SSL_write(ssl_.get(), data.data(), most);
@@ -121,7 +129,7 @@ std::size_t client_socket::write_some(asio::const_buffer data, boost::system::er
 }
 
 void client_socket::shutdown_send() {
-  if (ssl_ && SSL_is_init_finished(ssl_.get())) {
+  if (ssl_ && socket_.is_open() && SSL_is_init_finished(ssl_.get())) {
     ERR_clear_error();
     SSL_shutdown(ssl_.get());
   }

@@ -16,9 +16,9 @@ constexpr std::chrono::seconds drain_timeout{2};
 
 } // namespace
 
-void exchange::answer(response r) const {
+void exchange::answer(const response& r) const {
   if (auto to = to_.lock())
-    to->answer(turn_, std::move(r));
+    to->answer(turn_, r);
 }
 
 bool exchange::alive() const {
@@ -49,6 +49,7 @@ void connection::start() {
 void connection::read_more() {
   if (in_.size() < in_size_ + read_size)
     in_.resize(in_size_ + read_size);
+  reading_ = true;
   socket_.async_read_some(asio::buffer(in_.data() + in_size_, in_.size() - in_size_),
                           [self = shared_from_this()](const boost::system::error_code& ec, std::size_t size) {
                             self->on_read(ec, size);
@@ -56,15 +57,27 @@ void connection::read_more() {
 }
 
 void connection::on_read(const boost::system::error_code& ec, std::size_t size) {
+  reading_ = false;
   if (phase_ == phase::closed)
     return;
   if (ec) {
     // The end of the client's side in the middle of a request is no request.
     return close();
   }
-  in_size_ += size;
-  if (phase_ == phase::idle)
+  switch (phase_) {
+  case phase::idle:
     enter(phase::header);
+    break;
+  case phase::header:
+  case phase::body:
+    break;
+  case phase::draining:
+    drained_ += size;
+    return drain();
+  default:
+    return; // it took too long and was refused meanwhile: what still comes of it is nobody's
+  }
+  in_size_ += size;
   parse();
 }
 
@@ -97,19 +110,28 @@ void connection::parse() {
     return dispatch();
   // Chunked bodies announce no length: hold them to the route's limit as they come.
   if (header_checked_ && is_too_large(parser_->get().body.size()))
-    return refuse(errc::body_too_large);
+    return refuse(terms_->beyond);
+  // What is left unused is part of a line: of a chunk's header, or a trailer, which have no other limit.
+  if (in_size_ > owner_.limits().header_bytes_max)
+    return refuse(errc::bad_request);
   read_more();
 }
 
 /// A few routes take more than the others; most bodies are small enough for any.
 bool connection::is_too_large(std::uint64_t body) {
-  return body > owner_.limits().body_bytes_max && body > owner_.body_limit_for(parser_->get());
+  if (body <= owner_.limits().body_bytes_max)
+    return false;
+  if (!terms_)
+    terms_ = owner_.terms_for(parser_->get());
+  return body > terms_->bytes_max;
 }
 
 bool connection::header_complete() {
   header_checked_ = true;
+  parser_->get().secure = socket_.is_secure();
+  parser_->get().local = !counted_;
   if (auto length = parser_->content_length(); length && is_too_large(*length)) {
-    refuse(errc::body_too_large);
+    refuse(terms_->beyond);
     return false;
   }
   if (parser_->is_done())
@@ -130,20 +152,17 @@ void connection::refuse(errc why) {
   enter(phase::answering);
   auto r = owner_.refuse(why, parser_->get());
   r.close = true;
-  answer(turn_, std::move(r));
+  answer(turn_, r);
 }
 
 void connection::dispatch() {
-  auto& r = parser_->get();
-  r.secure = socket_.is_secure();
-  r.local = !counted_;
   keep_alive_ = parser_->keep_alive();
   ++turn_;
   enter(phase::answering);
-  owner_.handle(r, exchange{weak_from_this(), turn_});
+  owner_.handle(parser_->get(), exchange{weak_from_this(), turn_});
 }
 
-void connection::answer(std::uint32_t turn, response r) {
+void connection::answer(std::uint32_t turn, const response& r) {
   if (!awaits(turn))
     return;
   bool head = parser_ && parser_->get().method == method::head;
@@ -189,6 +208,7 @@ void connection::written() {
   if (out_.capacity() > 64 * 1024)
     out_ = {};
   parser_.reset();
+  terms_.reset();
   header_checked_ = false;
   enter(phase::idle);
   if (in_size_ == 0) {
@@ -205,15 +225,13 @@ void connection::written() {
 }
 
 void connection::drain() {
+  if (reading_)
+    return; // goes on when that is through
   // Closing with unread input would reset the connection, and could take the answer with it on its way.
-  in_.resize(read_size);
-  socket_.async_read_some(asio::buffer(in_),
-                          [self = shared_from_this()](const boost::system::error_code& ec, std::size_t size) {
-                            self->drained_ += size;
-                            if (ec || self->drained_ > drained_max || self->phase_ == phase::closed)
-                              return self->close();
-                            self->drain();
-                          });
+  if (drained_ > drained_max)
+    return close();
+  in_size_ = 0;
+  read_more();
 }
 
 std::optional<client_socket> connection::take_over(std::uint32_t turn) {

@@ -28,7 +28,7 @@ public:
   exchange() = default;
   exchange(std::weak_ptr<connection> to, std::uint32_t turn) : to_{std::move(to)}, turn_{turn} {}
 
-  void answer(response r) const;
+  void answer(const response& r) const;
   bool alive() const;
   /// Writes `head` and gives the socket away, for streams. Empty if the connection is gone.
   std::optional<client_socket> take_over() const;
@@ -36,6 +36,13 @@ public:
 private:
   std::weak_ptr<connection> to_;
   std::uint32_t turn_ = 0;
+};
+
+/// How large the body of one request may be.
+struct body_terms {
+  std::size_t bytes_max = 0;
+  errc beyond = errc::body_too_large; // what a larger one is refused with
+  std::shared_ptr<const void> permit; // kept until the request is answered
 };
 
 /// What an I/O thread does for its connections. All calls on that thread.
@@ -47,8 +54,8 @@ public:
   /// The node is about to stop: answers end their connections.
   virtual bool is_draining() const = 0;
 
-  /// The header is here, the body not yet. The body limit for this route, or a refusal.
-  virtual std::size_t body_limit_for(const request& r) = 0;
+  /// The header is here, and the body is larger than most may be.
+  virtual body_terms terms_for(const request& r) = 0;
   virtual void handle(request& r, exchange reply) = 0;
   /// A request that never became one.
   virtual response refuse(errc why, const request& r) = 0;
@@ -64,7 +71,7 @@ public:
   ~connection();
 
   void start();
-  void answer(std::uint32_t turn, response r);
+  void answer(std::uint32_t turn, const response& r);
   bool awaits(std::uint32_t turn) const { return turn == turn_ && phase_ == phase::answering; }
 
   std::optional<client_socket> take_over(std::uint32_t turn);
@@ -104,12 +111,14 @@ private:
   std::vector<char> in_;
   std::size_t in_size_ = 0;
   std::optional<request_parser> parser_;
+  std::optional<body_terms> terms_; // asked for by large bodies alone
   std::string out_;
   std::size_t out_done_ = 0;
   std::size_t drained_ = 0;
   std::uint32_t turn_ = 0;
   phase phase_ = phase::idle;
   bool header_checked_ = false;
+  bool reading_ = false; // a read is under way, into in_
   bool keep_alive_ = true;
   std::chrono::steady_clock::time_point deadline_{};
 };

@@ -25,7 +25,7 @@ namespace sluice::http {
 class request_handler {
 public:
   virtual ~request_handler() = default;
-  virtual std::size_t body_limit_for(const request& r) = 0;
+  virtual body_terms terms_for(const request& r) = 0;
   virtual void handle(request& r, exchange reply) = 0;
   virtual response refuse(errc why, const request& r) = 0;
   /// About twenty times a second.
@@ -94,7 +94,7 @@ public:
 
   bool is_draining() const override { return draining_; }
 
-  std::size_t body_limit_for(const request& r) override { return handler_->body_limit_for(r); }
+  body_terms terms_for(const request& r) override { return handler_->terms_for(r); }
 
   void handle(request& r, exchange reply) override;
   response refuse(errc why, const request& r) override { return handler_->refuse(why, r); }

@@ -13,7 +13,8 @@ struct server_limits {
   std::size_t header_bytes_max = 32 * 1024;        // request line and all fields; beyond: 431
   std::size_t header_fields_max = 100;             // beyond: 431
   std::size_t body_bytes_max = 64 * 1024;          // of most routes; beyond: 413 before the body is read
-  std::size_t file_bytes_max = 48 * 1024 * 1024;   // of routes that take an event file
+  std::size_t file_bytes_max = 48 * 1024 * 1024;   // of routes that take an event file, with a key that may use them
+  std::size_t files_max = 4;                       // bodies larger than most at a time; beyond: 503
   std::size_t connections_max = 0;                 // 0: what the file descriptor limit allows, less a reserve
   std::size_t connections_per_address_max = 4096;  // loopback and trusted proxies are exempt
   std::size_t in_flight_max = 20'000;              // requests waiting for a partition; beyond: 503

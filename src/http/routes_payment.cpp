@@ -73,7 +73,7 @@ void answer_when_settled(bridge& b, const call_ptr& c, const reservation_id& id,
                        });
   };
   // Listen first, then look: what happens in between is heard.
-  b.await_reservation(id, until, [finish, ask, answered](const domain::reservation_reply* r) {
+  b.await_reservation(c, id, until, [finish, ask, answered](const domain::reservation_reply* r) {
     if (*answered)
       return;
     if (r != nullptr)

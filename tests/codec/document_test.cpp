@@ -17,6 +17,10 @@ TEST_CASE("document: JSON is read strictly, and the reason of a refusal has a na
   for (int i = 0; i < 20'000; ++i)
     many += ",0";
   CHECK(parse_json(many + "]").why().detail == "it has too many values");
+  std::string keys = "{\"0\":0";
+  for (int i = 1; i < 257; ++i)
+    keys += ",\"" + std::to_string(i) + "\":0";
+  CHECK(parse_json(keys + "}").why().detail == "an object has too many keys"); // each is compared with all before it
   for (auto good : {"{}", " [ ] \n", "\"\\ud83c\\udfab\"", "-0", "1e5", "true", "null", "{\"\":\"\"}"})
     CHECK(parse_json(good));
 }

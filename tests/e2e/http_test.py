@@ -1,10 +1,11 @@
 """What no honest client sends: each gets its 4xx as a problem with a stable code, and leaves the node as it was."""
+import json
 import secrets
 import shutil
 import socket
 import subprocess
 
-from harness import Case, Customer, definition, exchange, main, parse_answer, read_all
+from harness import Case, Customer, definition, exchange, main, parse_answer, read_all, wait_for
 
 HOST = "Host: sluice\r\n"
 QUEUE = "/api/v1/events/show/queue"
@@ -115,6 +116,54 @@ class Framing(HttpCase):
         self.assert_refused(request(f"POST {QUEUE} HTTP/1.1", "Content-Type: application/json",
                                     "Transfer-Encoding: chunked", body=chunks), 413, "BODY_TOO_LARGE")
 
+    def test_text_that_is_none_reaches_no_log(self):
+        """What a command can not hold is refused before it is one: in a log it would stop every replica, for good."""
+        hold = json.loads(self.inside.try_hold({"area": "floor", "quantity": 1}).body)["holdId"]
+        extend = f"{self.inside.base}/holds/{hold}/extend"
+        for key in ("\xff", "\xc3\x28", "a b", "k" * 129):
+            with self.subTest(key=key[:9]):
+                self.assert_refused(request(f"POST {extend} HTTP/1.1", "Content-Length: 0", f"Idempotency-Key: {key}",
+                                            "Connection: close", f"Authorization: Bearer {self.inside.admission}"), 400,
+                                    "IDEMPOTENCY_KEY_INVALID")
+        self.inside.http.delete(f"{self.inside.base}/holds/{hold}", self.inside.admission)
+        admin = f"Authorization: Bearer {self.node.key}"
+        self.assert_refused(request("DELETE /admin/v1/keys/%FF HTTP/1.1", admin, "Connection: close"), 400, "BAD_REQUEST")
+        self.assert_refused(request("DELETE /admin/v1/keys/a%20b HTTP/1.1", admin, "Connection: close"), 404, "KEY_UNKNOWN")
+
+    def test_endless_lines_of_chunks(self):
+        head = request(f"POST {QUEUE} HTTP/1.1", "Content-Type: application/json", "Transfer-Encoding: chunked")
+        for tail in (b"1;" + b"a" * 100_000, b"0\r\n" + b"Trailer: x\r\n" * 10_000, b"1" * 100_000):
+            with self.subTest(tail=tail[:9]):
+                self.assert_refused(head + tail, 400, "BAD_REQUEST")
+
+    def test_files(self):
+        """There is room for a large body for who may hand one in, and for a few at a time."""
+        def put(key, *fields):
+            return request("PUT /admin/v1/events/big HTTP/1.1", "Content-Type: application/json", "Content-Length: 1000000",
+                           *([f"Authorization: Bearer {key}"] if key else []), *fields)
+        viewer = self.node.admin("POST", "/keys", {"name": "looker", "role": "viewer"})["key"]
+        for fields in ((), ("Expect: 100-continue",)):
+            self.assert_refused(put(None, *fields), 401, "UNAUTHENTICATED")
+            self.assert_refused(put("slk_guessed", *fields), 401, "UNAUTHENTICATED")
+            self.assert_refused(put(viewer, *fields), 403, "FORBIDDEN")
+        chunks = b"".join(b"1000\r\n" + b" " * 4096 + b"\r\n" for _ in range(20)) + b"0\r\n\r\n"
+        self.assert_refused(request("PUT /admin/v1/events/big HTTP/1.1", "Content-Type: application/json",
+                                    "Transfer-Encoding: chunked", body=chunks), 401, "UNAUTHENTICATED")
+        begun = [socket.create_connection(("127.0.0.1", self.node.port), 10) for _ in range(4)]
+        for s in begun:
+            s.sendall(put(self.node.key, "Expect: 100-continue"))
+            self.assertTrue(s.recv(100).startswith(b"HTTP/1.1 100 Continue"))
+        answer, _ = self.send(put(self.node.key))
+        self.assert_problem(answer, 503, "OVERLOADED")
+        self.assertIn("Retry-After", answer.headers)
+        for s in begun[1:]:
+            s.close()
+        begun[0].sendall(b" " * 1_000_000)
+        self.assertIn(b"BAD_JSON", begun[0].recv(1000))
+        begun[0].close()
+        wait_for(lambda: self.send(put(self.node.key, "Connection: close") + b" " * 1_000_000)[0].status == 400, 5,
+                 "there is room again")
+
     def test_expect(self):
         self.assert_refused(post(b"{}", "Expect: 200-ok"), 417, "EXPECTATION_FAILED")
         with socket.create_connection(("127.0.0.1", self.node.port), 10) as s:
@@ -196,7 +245,10 @@ class Json(HttpCase):
                     '{"a":' * 40 + "1" + "}" * 40, '{"userId":' + "[" * 5000 + "]" * 5000 + "}", "\0"):
             with self.subTest(raw=raw[:60]):
                 self.assertEqual(self.refusal(raw), (400, "BAD_JSON"))
-        self.assertEqual(self.refusal("{" + ",".join(f'"{n}":0' for n in range(7000)) + "}")[0], 400)
+        self.assertEqual(self.refusal("{" + ",".join(f'"{n}":0' for n in range(7000)) + "}"), (400, "BAD_JSON"))
+        answer = self.node.client().request("POST", QUEUE, {str(n): 0 for n in range(200)})
+        self.assert_problem(answer, 400, "UNKNOWN_FIELD")
+        self.assertEqual(len(answer.json["errors"]), 100)  # and not one for each of as many as fit
         self.assertEqual(self.refusal('{"userId":[' + "1," * 12_000 + "1]}"), (400, "BAD_JSON"))
 
     def test_what_is_json_but_no_request(self):

@@ -73,6 +73,37 @@ class Slow(Case):
             self.assertIn(read_all(s)[:12], (b"", b"HTTP/1.1 408"))
             s.close()
 
+    def test_what_comes_after_a_refusal_is_nobodys(self):
+        """A request that took too long was refused: its rest makes nothing of it."""
+        self.node.put_event(definition("calm"))
+        head = (b"POST /api/v1/events/calm/queue HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+                b"Content-Length: 4014\r\n\r\n")
+        body = b'{"userId":"a"}' + b" " * 4000
+        lines = b"GET / HTTP/1.1\r\nHost: a\r\n" + b"".join(b"X-%d: %s\r\n" % (n, b"a" * 80) for n in range(33)) + b"X-Last: a"
+        held = []
+        for first, rest in ((head + body[:10], [body[10:]]), (head + body[:3000], [body[3000:], b"x" * 9000]),
+                            (lines, [b"b" * 2000, b"c" * 4096, b"d" * 9000]), (lines, [b"\r\n\r\n" + GET * 10])):
+            s = dial(self.node.port)
+            s.sendall(first)
+            held.append((s, rest))
+        time.sleep(10.8)
+        for s, rest in held:
+            answer, _ = parse_answer(s.recv(65536))
+            self.assertEqual(answer.status, 408, answer)
+            for part in rest:
+                try:
+                    s.sendall(part)
+                except OSError:
+                    break
+                time.sleep(0.05)
+            try:
+                self.assertEqual(read_all(s), b"")
+            except ConnectionError:
+                pass
+            s.close()
+        self.assertEqual(self.node.client().get("/healthz").status, 200)
+        self.assertEqual(self.node.stats("calm")["lastTicket"], 0)
+
     def test_who_does_not_read_is_cut_off(self):
         with dial(self.node.port) as s:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

@@ -123,8 +123,8 @@ service::service(http::io_thread& thread, ledger& books, ledger_file& file)
   });
 }
 
-std::size_t service::body_limit_for(const http::request&) {
-  return thread_.limits().body_bytes_max;
+http::body_terms service::terms_for(const http::request&) {
+  return {thread_.limits().body_bytes_max, errc::body_too_large, nullptr};
 }
 
 http::response service::refuse(errc why, const http::request& r) {

@@ -19,7 +19,7 @@ public:
   service(http::io_thread& thread, ledger& books, ledger_file& file);
 
   // request_handler
-  std::size_t body_limit_for(const http::request& r) override;
+  http::body_terms terms_for(const http::request& r) override;
   void handle(http::request& r, http::exchange reply) override;
   http::response refuse(errc why, const http::request& r) override;
   void tick(std::chrono::steady_clock::time_point now) override;
