@@ -24,6 +24,7 @@ void encode(const domain::open_admission& from, proto::OpenAdmission& to) {
   to.set_ticket(from.ticket.value);
   to.set_id(bytes_of(from.id));
   to.set_expires_ms(to_ms(from.expires));
+  to.set_booked(from.booked);
   auto& t = *to.mutable_terms();
   t.set_limit_per_user(from.terms.limit_per_user);
   t.set_hold_ttl_ms(from.terms.hold_ttl.count());
@@ -39,7 +40,8 @@ domain::open_admission decode(const proto::OpenAdmission& from) {
           id_from<admission_id>(from.id()),
           log_time_from_ms(from.expires_ms()),
           {t.limit_per_user(), milliseconds{t.hold_ttl_ms()}, t.hold_extensions_max(),
-           milliseconds{t.payment_window_ms()}, t.keep_active(), t.currency()}};
+           milliseconds{t.payment_window_ms()}, t.keep_active(), t.currency()},
+          from.booked()};
 }
 
 void encode(const hold_id& id, const domain::session_hold& from, proto::SessionHold& to) {

@@ -106,7 +106,7 @@ std::optional<log_time> session::next_deadline(const entry_time&) const {
 }
 
 void session::on(const moment&, const open_visit& t, effects&) {
-  state_.admission = open_admission{t.ticket, t.id, t.expires, t.terms};
+  state_.admission = open_admission{t.ticket, t.id, t.expires, t.terms, false};
 }
 
 void session::on(const moment&, const close_visit& t, effects& out) {

@@ -17,6 +17,7 @@ struct open_admission {
   admission_id id;
   log_time expires{};
   visit_terms terms;
+  bool booked = false; // something was paid for: the visit ends as soon as nothing else is held or being paid for
 
   friend bool operator==(const open_admission&, const open_admission&) = default;
 };
@@ -178,6 +179,7 @@ private:
   void return_parts(const reservation& r, effects& out);
   void release_parts(const reservation& r, effects& out);
   void move_to(const moment& at, const reservation_id& id, reservation& r, reservation_state state, effects& out);
+  /// Unless the event lets people stay: the slot of who has booked is free as soon as nothing else is open.
   void end_visit_if_done(effects& out);
   reservation_reply describe(const reservation_id& id, const reservation& r) const;
 

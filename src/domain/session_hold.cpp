@@ -125,6 +125,7 @@ void session::on(const moment&, const part_lapsed& t, effects& out) {
   // One part lapsed a little early (another command reached its block first): the rest goes with it.
   drop_hold(t.hold, out);
   remember_lapsed(t.hold);
+  end_visit_if_done(out);
 }
 
 void session::lapse_due(log_time now, effects& out) {
@@ -141,6 +142,8 @@ void session::lapse_due(log_time now, effects& out) {
     drop_hold(id, out);
     remember_lapsed(id);
   }
+  if (!due.empty())
+    end_visit_if_done(out);
 }
 
 void session::remember_lapsed(const hold_id& id) {
@@ -203,6 +206,7 @@ void session::on(const moment& at, const release_hold& c, effects& out) {
   }
   drop_hold(c.hold, out);
   remember_released(c.hold);
+  end_visit_if_done(out);
   out.push_back(answer{done{}});
 }
 

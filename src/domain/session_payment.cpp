@@ -76,8 +76,10 @@ void session::settle_pin(const moment& at, std::map<hold_id, asked_pin>::iterato
     for (const auto& part : found->second.parts)
       if (std::find(a.pinned.begin(), a.pinned.end(), part.block) != a.pinned.end())
         out.push_back(tell{block_of(part), release_hold_part{hold, at.index}});
-    if (!a.pinned.empty())
+    if (!a.pinned.empty()) {
       state_.holds.erase(found);
+      end_visit_if_done(out);
+    }
     out.push_back(answer{refusal{a.why, "the sale is over", {}}});
     return;
   }
@@ -178,6 +180,7 @@ void session::on_captured(const moment& at, const reservation_id& id, reservatio
   r.reason = c.reason.empty() ? "CAPTURE_REFUSED" : c.reason;
   move_to(at, id, r, reservation_state::failed, out);
   ask_provider(at, id, r, charge_step::cancel, out);
+  end_visit_if_done(out);
 }
 
 void session::on_voided(const moment& at, const reservation_id& id, reservation& r, const charge_settled& c,
@@ -289,6 +292,8 @@ void session::confirm(const moment& at, const reservation_id& id, reservation& r
   r.pay.card.clear();
   move_to(at, id, r, reservation_state::confirmed, out);
   out.push_back(tell{entity_ref::of_event(event_), sale_settled{std::int64_t{r.count()}, r.amount}});
+  if (state_.admission)
+    state_.admission->booked = true;
   end_visit_if_done(out);
 }
 
@@ -297,6 +302,7 @@ void session::fail(const moment& at, const reservation_id& id, reservation& r, s
   r.pay.card.clear();
   r.reason = std::move(reason);
   move_to(at, id, r, reservation_state::failed, out);
+  end_visit_if_done(out);
 }
 
 void session::confirm_parts(const reservation& r, effects& out) {
@@ -327,7 +333,7 @@ void session::move_to(const moment& at, const reservation_id& id, reservation& r
 }
 
 void session::end_visit_if_done(effects& out) {
-  if (!state_.admission || state_.admission->terms.keep_active || !state_.holds.empty())
+  if (!state_.admission || !state_.admission->booked || state_.admission->terms.keep_active || !state_.holds.empty())
     return;
   for (const auto& [id, r] : state_.reservations)
     if (r.state == reservation_state::paying || r.state == reservation_state::stuck)

@@ -155,6 +155,49 @@ TEST_CASE("session: seats are confirmed before the money is captured, the reserv
   CHECK(g.the_event().room().active() == 0); // the slot is free at once
 }
 
+TEST_CASE("session: who has booked leaves with the last hold, however that ends", "[domain][session]") {
+  group g;
+  auto d = group::two_blocks_and_a_floor();
+  SECTION("unless the event lets them stay") { d.keep_active_after_booking = true; }
+  SECTION("else") {}
+  g.define(d);
+  auto inside = [&] { return g.the_event().room().active(); };
+  auto left = d.keep_active_after_booking ? 1u : 0u;
+  auto book_with_another_hold = [&](const std::string& user, std::uint8_t n) {
+    auto id = g.admit(user);
+    g.hold(user, id, n, {group::seats(1, {n})});
+    g.hold(user, id, n + 1, {group::places(3, 1)});
+    g.pay(user, id, n, n);
+    g.settle(user, charge_step::authorise, charge_outcome::done);
+    g.settle(user, charge_step::capture, charge_outcome::done);
+    CHECK(g.state_of(user, n) == reservation_state::confirmed);
+    CHECK(inside() == 1); // there is something to pay for yet
+    return id;
+  };
+  auto gone = [&](const std::string& user) {
+    CHECK(inside() == left);
+    auto ticket = g.the_event().room().book().find(user);
+    if (left == 1)
+      g.run(entity_ref::of_event(group::number), leave{user, ticket});
+    CHECK(inside() == 0);
+  };
+  auto released = book_with_another_hold("alice", 1);
+  g.get<done>(entity_ref::of_session(group::number, "alice"), release_hold{released, group::hold_named(2)});
+  gone("alice");
+  book_with_another_hold("bob", 3);
+  g.pass(std::chrono::minutes{6});
+  g.pulse_all();
+  gone("bob");
+  auto id = g.admit("carol");
+  g.hold("carol", id, 5, {group::places(3, 1)});
+  g.hold("carol", id, 6, {group::seats(1, {6})});
+  g.pay("carol", id, 6, 6);
+  CHECK(std::get<reservation_reply>(*g.pay("carol", id, 5, 5, payment_method::free)).state == reservation_state::confirmed);
+  CHECK(inside() == 1); // one payment runs
+  g.settle("carol", charge_step::authorise, charge_outcome::refused);
+  gone("carol");
+}
+
 TEST_CASE("session: a free hold needs no provider", "[domain][session]") {
   group g;
   g.define(group::two_blocks_and_a_floor());
