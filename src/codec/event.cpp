@@ -108,6 +108,7 @@ std::string encode(const domain::ticket_chunk& chunk) {
   p.mutable_joined_ms()->Add(chunk.joined_ms.begin(), chunk.joined_ms.end());
   p.mutable_user_ends()->Add(chunk.user_ends.begin(), chunk.user_ends.end());
   p.set_users(chunk.users);
+  p.mutable_joined_high()->Add(chunk.joined_high.begin(), chunk.joined_high.end());
   return p.SerializeAsString();
 }
 
@@ -121,6 +122,8 @@ std::shared_ptr<domain::ticket_chunk> decode_chunk(const std::string& bytes) {
   chunk->joined_ms.assign(p.joined_ms().begin(), p.joined_ms().end());
   chunk->user_ends.assign(p.user_ends().begin(), p.user_ends().end());
   chunk->users = std::move(*p.mutable_users());
+  for (auto high : p.joined_high())
+    chunk->joined_high.push_back(static_cast<std::uint16_t>(high));
   return chunk;
 }
 

@@ -34,10 +34,14 @@ ticket_number ticket_book::append(std::string_view user, log_time now) {
     }
   }
   auto& chunk = writable(number);
-  auto delay = (now - chunk.first_joined).count();
+  auto delay = static_cast<std::uint64_t>((now - chunk.first_joined).count());
   chunk.states.push_back(ticket_state::waiting);
-  chunk.joined_ms.push_back(
-      static_cast<std::uint32_t>(std::min<std::int64_t>(delay, std::numeric_limits<std::uint32_t>::max())));
+  chunk.joined_ms.push_back(static_cast<std::uint32_t>(delay));
+  auto high = static_cast<std::uint16_t>(delay >> 32); // enough for 8 900 years
+  if (high != 0 || !chunk.joined_high.empty()) {
+    chunk.joined_high.resize(chunk.states.size());
+    chunk.joined_high.back() = high;
+  }
   chunk.users.append(user);
   chunk.user_ends.push_back(static_cast<std::uint32_t>(chunk.users.size()));
   if (before)
@@ -60,7 +64,8 @@ std::string_view ticket_book::user_of(ticket_number t) const {
 
 log_time ticket_book::joined(ticket_number t) const {
   const auto& chunk = *chunks_[chunk_of(t)];
-  return chunk.first_joined + milliseconds{chunk.joined_ms[row_of(t)]};
+  std::uint64_t high = chunk.joined_high.empty() ? 0 : chunk.joined_high[row_of(t)];
+  return chunk.first_joined + milliseconds{static_cast<std::int64_t>(high << 32 | chunk.joined_ms[row_of(t)])};
 }
 
 void ticket_book::set_state(ticket_number t, ticket_state s) {
@@ -98,6 +103,7 @@ std::size_t ticket_book::bytes() const {
   auto total = index_.bytes() + chunks_.capacity() * sizeof(chunks_[0]);
   for (const auto& chunk : chunks_)
     total += sizeof(ticket_chunk) + chunk->states.capacity() + 4 * chunk->joined_ms.capacity() +
+             2 * chunk->joined_high.capacity() +
              4 * chunk->user_ends.capacity() + chunk->users.capacity();
   return total;
 }

@@ -21,7 +21,8 @@ struct ticket_chunk {
 
   log_time first_joined{};
   std::vector<ticket_state> states;
-  std::vector<std::uint32_t> joined_ms;  // after first_joined
+  std::vector<std::uint32_t> joined_ms;  // after first_joined, the lower 32 bits
+  std::vector<std::uint16_t> joined_high; // the others; empty while all are 0, for the first 49 days
   std::vector<std::uint32_t> user_ends;  // where each user's bytes end in `users`
   std::string users;
 

@@ -19,6 +19,16 @@ TEST_CASE("ticket_book: tickets are dense, and lead to their users and back", "[
   CHECK_FALSE(book.find("nobody"));
 }
 
+TEST_CASE("ticket_book: a line may be open for years", "[domain][waiting_room]") {
+  ticket_book book;
+  auto after = [](int days) { return log_time{} + std::chrono::hours{24} * days; };
+  std::vector<int> days{0, 1, 49, 50, 51, 400, 400, 4'000};
+  for (auto d : days)
+    book.append("u" + std::to_string(book.last().value), after(d));
+  for (std::uint32_t t = 1; t <= days.size(); ++t)
+    CHECK(book.joined({t}) == after(days[t - 1]));
+}
+
 TEST_CASE("ticket_book: a user's new ticket takes the old one's place in the index", "[domain][waiting_room]") {
   ticket_book book;
   auto first = book.append("alice", {});
