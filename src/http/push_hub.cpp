@@ -153,7 +153,7 @@ void push_hub::look_at(std::size_t from) {
   auto now = std::chrono::steady_clock::now();
   auto to = std::min(streams_.size(), from + slice);
   for (auto i = from; i < to; ++i) {
-    if (streams_[i]->over() || streams_[i]->busy())
+    if (streams_[i]->over() || streams_[i]->is_busy(now, shared_.limits.write_timeout))
       continue; // a slow client is looked at again once it took what it has
     streams_[i]->look(now);
     streams_[i]->keep_alive(now);

@@ -4,6 +4,8 @@
 
 #include <boost/asio/buffer.hpp>
 
+#include <algorithm>
+
 namespace sluice::http {
 
 namespace {
@@ -11,6 +13,10 @@ namespace {
 constexpr std::chrono::seconds silence_max{15};
 constexpr std::size_t behind_max = std::size_t{64} * 1024; // bytes kept for a slow client
 constexpr std::chrono::seconds position_every{1}; // the front moves ten times a second; people read slower
+
+bool is_pending(const domain::reservation_reply& r) {
+  return r.state == domain::reservation_state::paying || r.state == domain::reservation_state::refund_pending;
+}
 
 } // namespace
 
@@ -33,7 +39,14 @@ void push_stream::begin(std::string_view request_id) {
   head += "retry: " + std::to_string(1'000 + jitter % 4'000) + "\n\n";
   spoken_ = std::chrono::steady_clock::now();
   write(std::move(head));
-  watch();
+  if (!over_)
+    watch();
+}
+
+bool push_stream::is_busy(std::chrono::steady_clock::time_point now, std::chrono::milliseconds patience) {
+  if (writing_ && now - taken_ >= patience)
+    close();
+  return writing_;
 }
 
 void push_stream::keep_alive(std::chrono::steady_clock::time_point now) {
@@ -78,6 +91,7 @@ void push_stream::write(std::string bytes) {
   }
   out_ = std::move(bytes);
   done_ = 0;
+  taken_ = spoken_;
   write_on();
 }
 
@@ -90,6 +104,7 @@ void push_stream::write_on() {
       socket_.async_wait_writable([self = shared_from_this()](const boost::system::error_code& failed) {
         if (failed || self->over_)
           return self->close();
+        self->taken_ = std::chrono::steady_clock::now();
         self->write_on();
       });
       return;
@@ -134,6 +149,9 @@ ticket_stream::ticket_stream(push_hub& hub, client_socket socket, const call_ptr
     : push_stream{hub, std::move(socket)}, event_{c->event}, who_{c->who} {}
 
 void ticket_stream::look(std::chrono::steady_clock::time_point now) {
+  bool pays = std::any_of(told_.begin(), told_.end(), [](const auto& b) { return is_pending(b.second); });
+  if (pays && watch_.is_due(now, true))
+    tell_bookings();
   auto changes = event_->board_changes();
   if (asking_ || changes == seen_)
     return;
@@ -199,20 +217,25 @@ void ticket_stream::say(const ticket_view& v, std::chrono::steady_clock::time_po
 }
 
 void ticket_stream::changed(const domain::reservation_update& update) {
-  if (auto plan = event_->plan())
-    send_booking({}, *plan, update.reservation);
+  tell_booking(update.reservation);
+}
+
+void ticket_stream::tell_booking(const domain::reservation_reply& r) {
+  auto plan = event_->plan();
+  auto [known, is_new] = told_.try_emplace(r.reservation, r);
+  if (!plan || (!is_new && known->second == r))
+    return;
+  known->second = r;
+  send_booking({}, *plan, r);
 }
 
 void ticket_stream::tell_bookings() {
   auto self = std::static_pointer_cast<ticket_stream>(shared_from_this());
   partitions().ask(entity_ref::of_session(event_->number(), who_.user), domain::ask_reservations{},
                    [self](const domain::reply& reply, log_index) {
-                     const auto* told = std::get_if<domain::reservations_reply>(&reply);
-                     auto plan = self->event_->plan();
-                     if (told == nullptr || !plan)
-                       return;
-                     for (auto r = told->reservations.rbegin(); r != told->reservations.rend(); ++r)
-                       self->send_booking({}, *plan, *r);
+                     if (const auto* told = std::get_if<domain::reservations_reply>(&reply))
+                       for (auto r = told->reservations.rbegin(); r != told->reservations.rend(); ++r)
+                         self->tell_booking(*r);
                    });
 }
 
@@ -288,8 +311,8 @@ void seats_stream::look(std::chrono::steady_clock::time_point) {
 reservation_stream::reservation_stream(push_hub& hub, client_socket socket, const call_ptr& c, const reservation_id& id)
     : push_stream{hub, std::move(socket)}, event_{c->event}, who_{c->who}, id_{id} {}
 
-void reservation_stream::look(std::chrono::steady_clock::time_point) {
-  if (std::exchange(asked_, true))
+void reservation_stream::look(std::chrono::steady_clock::time_point now) {
+  if (!watch_.is_due(now, is_pending(known_)))
     return;
   auto self = std::static_pointer_cast<reservation_stream>(shared_from_this());
   partitions().ask(entity_ref::of_session(event_->number(), who_.user), domain::ask_reservation{id_},

@@ -4,6 +4,8 @@
 #include "http/push_hub.hpp"
 #include "http/views.hpp"
 
+#include <map>
+
 namespace sluice::http {
 
 /// Writes events to one client. At most one write under way; while it is, only the newest event is kept.
@@ -25,7 +27,8 @@ public:
 
   bool over() const { return over_; }
 
-  bool busy() const { return writing_; }
+  /// It takes no more just now; one that takes nothing for `patience` is cut off, and resumes where it comes back.
+  bool is_busy(std::chrono::steady_clock::time_point now, std::chrono::milliseconds patience);
 
   std::string address; // counted against the connections per address; empty: exempt
 
@@ -52,10 +55,28 @@ private:
   std::size_t done_ = 0;
   std::string next_; // what came while a write is under way; bounded
   std::chrono::steady_clock::time_point spoken_{};
+  std::chrono::steady_clock::time_point taken_{}; // when the client last took something
   bool writing_ = false;
   bool last_ = false;
   bool over_ = false;
   std::array<char, 64> ignored_{};
+};
+
+/// That a payment was settled is said once, and may be lost with the leader that said it: while one runs, those who wait
+/// for it look now and then.
+class settlement_watch {
+public:
+  /// True for the first look, and every few seconds while `pending`.
+  bool is_due(std::chrono::steady_clock::time_point now, bool pending) {
+    constexpr std::chrono::seconds every{3};
+    if (looked_ != std::chrono::steady_clock::time_point{} && (!pending || now - looked_ < every))
+      return false;
+    looked_ = now;
+    return true;
+  }
+
+private:
+  std::chrono::steady_clock::time_point looked_{};
 };
 
 /// The own place: `position`, `admitted`, `expired`, `notice`; and the user's reservations: `booking`.
@@ -70,6 +91,7 @@ public:
 private:
   void say(const ticket_view& v, std::chrono::steady_clock::time_point now);
   void tell_bookings();
+  void tell_booking(const domain::reservation_reply& r);
 
   std::shared_ptr<event_view> event_;
   claims who_;
@@ -80,6 +102,8 @@ private:
   std::chrono::steady_clock::time_point said_{};
   std::chrono::steady_clock::time_point ask_again_{};
   bool asking_ = false;
+  std::map<reservation_id, domain::reservation_reply> told_; // as said last
+  settlement_watch watch_;
 };
 
 /// The shared board: `status`.
@@ -123,7 +147,7 @@ private:
   claims who_;
   reservation_id id_;
   domain::reservation_reply known_;
-  bool asked_ = false;
+  settlement_watch watch_;
 };
 
 } // namespace sluice::http

@@ -4,6 +4,8 @@
 #include "core/overloaded.hpp"
 
 #include <chrono>
+#include <set>
+#include <utility>
 
 namespace sluice::http {
 
@@ -88,9 +90,9 @@ void event_view::apply(log_index version, const domain::block_update& u) {
 void read_models::take(partition_id, const std::vector<partition::publication_out>& publications) {
   for (const auto& p : publications)
     std::visit(overloaded{
-                   [&](const domain::board_update& u) { view_of(u.event).apply(p.index, u); },
-                   [&](const domain::block_update& u) { view_of(u.event).apply(p.index, u); },
-                   [&](const domain::event_placed& u) { view_of(u.event->number).set_plan(u.event); },
+                   [&](const domain::board_update& u) { view_of(u.event)->apply(p.index, u); },
+                   [&](const domain::block_update& u) { view_of(u.event)->apply(p.index, u); },
+                   [&](const domain::event_placed& u) { view_of(u.event->number)->set_plan(u.event); },
                    [&](const domain::event_removed& u) {
                      std::unique_lock lock{lock_};
                      if (auto gone = events_.extract(u.event))
@@ -103,10 +105,18 @@ void read_models::take(partition_id, const std::vector<partition::publication_ou
                    },
                    [&](const domain::catalogue_update& u) {
                      std::unique_lock lock{lock_};
-                     catalogue_ = std::make_shared<const domain::catalogue_update>(u);
+                     auto before = std::exchange(catalogue_, std::make_shared<const domain::catalogue_update>(u));
                      slugs_.clear();
-                     for (const auto& entry : u.events)
+                     std::set<event_number> listed;
+                     for (const auto& entry : u.events) {
                        slugs_.emplace(entry.slug, entry.number);
+                       listed.insert(entry.number);
+                     }
+                     // That it was removed is said once, and may be lost with the leader that said it.
+                     for (const auto& entry : before->events)
+                       if (!listed.contains(entry.number))
+                         if (auto gone = events_.extract(entry.number))
+                           gone.mapped()->end();
                    },
                    [&](const domain::ranking_update& u) {
                      std::unique_lock lock{lock_};
@@ -157,18 +167,18 @@ std::optional<domain::catalogue_entry> read_models::entry(std::string_view slug)
   return std::nullopt;
 }
 
-event_view& read_models::view_of(event_number number) {
+std::shared_ptr<event_view> read_models::view_of(event_number number) {
   {
     std::shared_lock lock{lock_};
     auto known = events_.find(number);
     if (known != events_.end())
-      return *known->second;
+      return known->second;
   }
   std::unique_lock lock{lock_};
   auto& view = events_[number];
   if (!view)
     view = std::make_shared<event_view>(number);
-  return *view;
+  return view;
 }
 
 } // namespace sluice::http

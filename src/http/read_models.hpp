@@ -123,7 +123,7 @@ public:
   void add_listener(reservation_listener& listener) { listeners_.push_back(&listener); }
 
 private:
-  event_view& view_of(event_number number);
+  std::shared_ptr<event_view> view_of(event_number number);
 
   mutable std::shared_mutex lock_;
   std::map<event_number, std::shared_ptr<event_view>> events_;
