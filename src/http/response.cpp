@@ -230,6 +230,18 @@ std::string title_of(errc e) {
   return title;
 }
 
+/// When it is worth another try.
+int retry_seconds(errc why) {
+  switch (why) {
+  case errc::line_full:
+    return 30;
+  case errc::rate_limited: // keys are forgotten after a day, the first ones perhaps soon
+    return 3'600;
+  default:
+    return 1;
+  }
+}
+
 } // namespace
 
 response problem(errc why, std::string_view detail, std::string_view request_id, std::string_view instance,
@@ -246,11 +258,11 @@ response problem(errc why, std::string_view detail, std::string_view request_id,
   w.field("code", code).field("requestId", request_id);
   bool retry = r.status == 503 || r.status == 429;
   if (retry)
-    w.field("retryAfterMs", why == errc::line_full ? 30'000 : 1'000);
+    w.field("retryAfterMs", retry_seconds(why) * 1'000);
   r.body += extra;
   w.end_object();
   if (retry)
-    r.field("Retry-After", why == errc::line_full ? "30" : "1");
+    r.field("Retry-After", std::to_string(retry_seconds(why)));
   if (r.status == 401)
     r.field("WWW-Authenticate", "Bearer");
   if (!request_id.empty())

@@ -303,6 +303,8 @@ void create_key(bridge& b, const call_ptr& c) {
 }
 
 void delete_key(bridge& b, const call_ptr& c) {
+  if (!is_valid_name(c->parameters.front()))
+    return b.fail(c, errc::key_unknown, "there is no key of that name");
   b.partitions().propose(entity_ref::of_catalogue(),
                          domain::remove_key{c->parameters.front(), new_request_id(), c->key_name},
                          [&b, c](const domain::reply& reply, log_index) { answer_done(b, c, reply); });

@@ -1,6 +1,7 @@
 // The line: join, look, wait, claim, leave.
 #include "codec/times.hpp"
 #include "core/text_id.hpp"
+#include "http/crypto.hpp"
 #include "http/push_hub.hpp"
 #include "http/routes.hpp"
 #include "http/views.hpp"
@@ -42,6 +43,24 @@ void answer_ticket(bridge& b, const call_ptr& c, const ticket_view& v, unsigned 
   b.answer(c, std::move(r));
 }
 
+/// Of an event without names. Who shows a token of this event is whom it names; else a key stands for one visitor, so
+/// that a join whose answer was lost can be repeated; else this is somebody new. Empty: the call was answered.
+std::optional<std::string> visitor_of(bridge& b, const call_ptr& c) {
+  constexpr std::size_t key_bytes_min = 16; // what is easily guessed would let another take the same place
+  if (auto known = b.recognise(c))
+    return known->user;
+  if (!c->req.has_idempotency_key)
+    return "v-" + base32(random_bytes<15>());
+  auto key = b.idempotency_key(c);
+  if (!key)
+    return std::nullopt;
+  if (key->size() < key_bytes_min) {
+    b.fail(c, errc::idempotency_key_invalid, "without a user id the key says who joins: 16 random characters or more");
+    return std::nullopt;
+  }
+  return "v-" + sha256_hex(std::to_string(c->event->number().value) + '/' + *key).substr(0, 32);
+}
+
 /// The user of a join, by the event's identity mode. Empty: the call was answered.
 std::optional<std::string> user_of(bridge& b, const call_ptr& c) {
   auto body = b.json_body(c, true);
@@ -56,7 +75,7 @@ std::optional<std::string> user_of(bridge& b, const call_ptr& c) {
   if (!b.accept(c, mistakes))
     return std::nullopt;
   if (!trusted)
-    return "v-" + base32(random_bytes<15>());
+    return visitor_of(b, c);
   if (!is_valid_user(user)) {
     b.fail(c, errc::bad_id,
            "userId must be 1 to 128 bytes of UTF-8 without control, direction or zero-width characters");
@@ -175,6 +194,8 @@ void join(bridge& b, const call_ptr& c) {
                            auto v = combine(*c->event, ticket, version);
                            auto token = queue_token(b, c, user, ticket.ticket);
                            auto answer = [&b, c, token](const ticket_view& told, bool waited) {
+                             if (domain::is_terminal(told.state)) // who waited when it closed
+                               return b.fail(c, errc::event_closed, "the event is closed");
                              bool waits = told.state == domain::ticket_state::waiting;
                              answer_ticket(b, c, told, waits ? 202 : 200, token, waited && !waits);
                            };
@@ -231,6 +252,13 @@ void heartbeat(bridge& b, const call_ptr& c) {
 
 namespace {
 
+/// Not yet; or never, for who waited when the event closed.
+void answer_not_yet(bridge& b, const call_ptr& c, const ticket_view& v) {
+  if (domain::is_terminal(v.state))
+    return b.fail(c, errc::ticket_expired, "the turn was missed, or the event is closed");
+  answer_ticket(b, c, v, 202, {});
+}
+
 /// `wait`: how long the turn may be waited for first; nothing once it was.
 void propose_claim(bridge& b, const call_ptr& c, std::optional<std::chrono::milliseconds> wait, bool waited) {
   auto id = admission_id{random_bytes<16>()};
@@ -241,10 +269,10 @@ void propose_claim(bridge& b, const call_ptr& c, std::optional<std::chrono::mill
           return b.fail(c, *why);
         if (const auto* ticket = std::get_if<domain::ticket_reply>(&reply)) {
           if (!wait)
-            return answer_ticket(b, c, combine(*c->event, *ticket, version), 202, {});
+            return answer_not_yet(b, c, combine(*c->event, *ticket, version));
           return await_turn(b, c, *wait, [&b, c](const ticket_view& v) {
-            if (v.state == domain::ticket_state::waiting)
-              return answer_ticket(b, c, v, 202, {});
+            if (v.state == domain::ticket_state::waiting || domain::is_terminal(v.state))
+              return answer_not_yet(b, c, v);
             propose_claim(b, c, std::nullopt, true);
           });
         }

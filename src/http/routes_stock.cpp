@@ -36,9 +36,24 @@ void write_rank(codec::json_writer& w, const domain::ranking_entry& entry, std::
   w.begin_object().field("concertDate", entry.date).field("soldOutCount", entry.sold).field("rank", rank).end_object();
 }
 
+/// A node that just started has heard of nothing yet, which is no reason to say there is nothing. True: the call was
+/// answered.
+bool knows_nothing_yet(bridge& b, const call_ptr& c) {
+  auto shared = b.services().models.catalogue();
+  auto named = std::any_of(shared->events.begin(), shared->events.end(), [](const auto& e) { return e.defined; });
+  auto all = b.services().models.all();
+  auto heard = std::any_of(all.begin(), all.end(), [](const auto& e) { return e->plan() != nullptr; });
+  if (shared->founded && (heard || !named))
+    return false;
+  b.fail(c, errc::node_not_ready, "the node is starting");
+  return true;
+}
+
 } // namespace
 
 void list_events(bridge& b, const call_ptr& c) {
+  if (knows_nothing_yet(b, c))
+    return;
   std::string text;
   codec::json_writer w{text};
   w.begin_object().key("events").begin_array();
@@ -80,10 +95,13 @@ void seats_stream(bridge& b, const call_ptr& c) {
 void ranking(bridge& b, const call_ptr& c) {
   std::size_t limit = 10;
   if (auto text = c->req.parameter("limit")) {
-    auto parsed = std::from_chars(text->data(), text->data() + text->size(), limit);
-    if (parsed.ec != std::errc{} || parsed.ptr != text->data() + text->size() || limit < 1 || limit > 100)
+    const auto* end = text->data() + text->size();
+    auto parsed = std::from_chars(text->data(), end, limit);
+    if (parsed.ec != std::errc{} || parsed.ptr != end || limit < 1 || limit > 100)
       return b.fail(c, errc::bad_value, "limit must be between 1 and 100");
   }
+  if (knows_nothing_yet(b, c))
+    return;
   auto shared = b.services().models.ranking();
   std::string text;
   codec::json_writer w{text};
@@ -98,6 +116,8 @@ void date_ranking(bridge& b, const call_ptr& c) {
   const auto& date = c->parameters.front();
   if (!is_date(date))
     return b.fail(c, errc::bad_id, "a date is written YYYY-MM-DD");
+  if (knows_nothing_yet(b, c))
+    return;
   auto shared = b.services().models.ranking();
   for (std::size_t i = 0; i < shared->dates.size(); ++i) {
     if (shared->dates[i].date != date)

@@ -7,6 +7,14 @@ from page_case import GOOD, POOR, SLOW, PageTest
 
 
 class Journey(PageTest):
+    def test_what_is_set_up_later_appears_on_an_empty_list(self):
+        self.browser.open(self.stack.url + "/")
+        self.browser.wait_text("There are no events yet")
+        self.look("00-no-events")
+        self.event = SMALL["id"]
+        self.stack.put_event(**SMALL)
+        self.browser.find(f'h2 a[href$="{self.event}"]')
+
     def test_from_the_list_to_the_receipt_with_a_reload_at_each_step(self):
         self.sell(CONCERT)
         self.stack.put_event(**COURSE)

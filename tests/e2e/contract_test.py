@@ -1,6 +1,7 @@
 """The waiting room as the contract words it, and what it says about every answer."""
 import base64
 import json
+import secrets
 import shutil
 import subprocess
 import threading
@@ -147,6 +148,17 @@ class Line(ContractCase):
         wait_for(lambda: seen() == "CLOSED", 5, "CLOSED")
         self.assert_problem(late.http.post(late.base + "/queue", {"userId": late.user}), 409, "EVENT_CLOSED")
 
+    def test_who_waits_when_it_closes_is_told_so(self):
+        self.node.put_event(definition("closing", admission={"maxActiveUsers": 1}))
+        self.customer("closing").enter()
+        c = self.customer("closing")
+        self.assertEqual(c.join()["state"], "WAITING")
+        self.node.act("closing", "close")
+        wait_for(lambda: c.http.get(c.base + "/queue", c.token).json["state"] == "EXPIRED", 5, "the line is over")
+        for prefer in ({}, {"Prefer": "wait=1"}):
+            self.assert_problem(c.http.post(c.base + "/queue/admission", {}, c.token, **prefer), 410, "TICKET_EXPIRED")
+            self.assert_problem(c.http.post(c.base + "/queue", {"userId": c.user}, **prefer), 409, "EVENT_CLOSED")
+
     def test_prefer_wait_answers_with_the_turn(self):
         self.node.put_event(definition("slow", admission={"maxActiveUsers": 1}))
         inside = self.customer("slow").enter()
@@ -212,6 +224,20 @@ class Identity(ContractCase):
         second = http.post("/api/v1/events/free-for-all/queue").json["token"]
         users = {json.loads(part_of(t, 1))["sub"] for t in (first, second)}
         self.assertEqual(len(users), 2)
+
+    def test_an_anonymous_visitor_has_one_place_however_often_they_join(self):
+        http = self.node.client()
+        path = "/api/v1/events/free-for-all/queue"
+        key = secrets.token_hex(16)
+        first = http.post(path, {}, key=key).json
+        user = json.loads(part_of(first["token"], 1))["sub"]
+        for token, how in ((None, key), (None, f'"{key}"'), (first["token"], None), (first["token"], secrets.token_hex(16))):
+            again = http.post(path, {}, token, how).json
+            self.assertEqual((again["ticketNumber"], json.loads(part_of(again["token"], 1))["sub"]), (first["ticketNumber"], user))
+        for token, how in ((None, secrets.token_hex(16)), (first["token"][:-4] + "AAAA", None), (self.customer("open").join()["token"], None)):
+            other = http.post(path, {}, token, how).json
+            self.assertNotEqual(other["ticketNumber"], first["ticketNumber"])
+        self.assert_problem(http.post(path, {}, key="short"), 400, "IDEMPOTENCY_KEY_INVALID")
 
     def test_tokens_are_refused_where_they_do_not_belong(self):
         c = self.customer("open").enter()

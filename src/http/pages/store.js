@@ -31,6 +31,15 @@ export function update(event, patch) {
   return next;
 }
 
+/// Who one is at an event without names: kept for good, so that one browser has one place however often it joins.
+export function visitorKey(event) {
+  const known = read(`visitor.${event}`);
+  if (known) return known;
+  const made = newKey();
+  write(`visitor.${event}`, made);
+  return made;
+}
+
 /// Back to the start, except for who one is.
 export function restart(event) {
   write(`journey.${event}`, null);

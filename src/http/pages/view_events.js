@@ -1,6 +1,6 @@
 // The events, and where one stands in each.
 import * as api from './api.js';
-import { el, every, meter, setText } from './dom.js';
+import { el, every, meter, setText, sleep } from './dom.js';
 import { clock, count, date, day, moment, money, month, prices } from './format.js';
 import { phase } from './problems.js';
 import * as store from './store.js';
@@ -95,8 +95,7 @@ export async function mount(root, { signal, title }) {
     );
   }
 
-  const events = (await api.events({ signal })).slice(0, shownMost);
-  events.sort((a, b) => phase(b.phase).open - phase(a.phase).open || a.startsAt.localeCompare(b.startsAt));
+  let events = await api.events({ signal });
   list.setAttribute('aria-busy', 'false');
   if (!events.length) {
     list.replaceChildren(
@@ -107,8 +106,14 @@ export async function mount(root, { signal, title }) {
         el('p', { class: 'muted', text: 'They appear here as soon as one is set up.' }),
       ),
     );
-    return;
   }
+  while (!events.length) {
+    await sleep(5_000, signal);
+    if (signal.aborted) return;
+    if (document.visibilityState === 'visible') events = await api.events({ signal });
+  }
+  events = events.slice(0, shownMost);
+  events.sort((a, b) => phase(b.phase).open - phase(a.phase).open || a.startsAt.localeCompare(b.startsAt));
   const cards = events.map((e) => [e, card(e)]);
   list.replaceChildren(...cards.map(([, c]) => c.node));
   const refresh = ([event, c]) =>

@@ -109,7 +109,8 @@ export async function mount(root, { id, signal, go, title }) {
     busy(submit, true);
     if (trusted) store.setUser(user);
     try {
-      const ticket = await api.join(id, trusted ? { userId: user } : {}, { signal });
+      const who = trusted ? { body: { userId: user } } : { body: {}, key: store.visitorKey(id) };
+      const ticket = await api.join(id, who.body, { signal, key: who.key });
       store.update(id, { token: ticket.token, ticket: ticket.ticketNumber, ahead: ticket.usersAhead, user });
       go();
     } catch (problem) {
