@@ -109,16 +109,19 @@ TEST_CASE("plan: seats whose guids would give one id keep apart, and keep their 
   CHECK(import_plan(json(text), options()).definition == made.definition);
 }
 
-TEST_CASE("plan: prices by category, and every category needs one", "[tools][plan]") {
+TEST_CASE("plan: prices by category; without one a category can not be applied", "[tools][plan]") {
   auto plan = json(replaced(R"("seat_number": "",)", R"("seat_number": "A",)"));
   auto o = options();
   o.default_price.reset();
   o.prices = {{"Front", 9000}};
   auto made = import_plan(plan, o);
-  REQUIRE(made.errors.size() == 1);
-  CHECK(made.errors[0].pointer == "/categories/1");
-  CHECK(made.errors[0].line == 3);
-  CHECK_THAT(made.errors[0].detail, Catch::Contains("has no price"));
+  REQUIRE(made.errors.empty());
+  REQUIRE(made.unpriced == std::set<std::string>{made.definition.categories[1].id});
+  auto yaml = write_yaml(made.definition, {}, made.unpriced);
+  std::vector<codec::document_error> mistakes;
+  codec::read_event_file(parse_text("event.yaml", yaml), mistakes);
+  REQUIRE(mistakes.size() == 1);
+  CHECK(mistakes[0].pointer == "/categories/1/price");
   o.prices["Rück & Co"] = 0;
   made = import_plan(plan, o);
   REQUIRE(made.errors.empty());

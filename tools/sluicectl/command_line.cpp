@@ -97,7 +97,7 @@ void add_event_commands(CLI::App& app, arguments& a) {
   add_files(add(event, a, "check", "check event files without a node", [&a] { check_events(a.common, a.files); }), a);
   add(event, a, "list", "all events", [&a] { list_events(a.common); });
   add_event(add(event, a, "show", "an event's file", [&a] { show_event(a.common, a.event); }), a);
-  for (const auto& [word, what] : {std::pair{"open", "start the sale now"}, {"pause", "admit and sell no more for now"},
+  for (const auto& [word, what] : {std::pair{"open", "start the sale now"}, {"pause", "let nobody in for now; those inside go on"},
                                    {"resume", "go on after a pause; else take people in again after a drain"},
                                    {"drain", "let nobody new join; those in line are still served"}, {"close", "end the sale"}})
     add_event(add(event, a, word, what, [&a, action = std::string{word}] { act_on_event(a.common, a.event, action); }), a);
@@ -154,7 +154,7 @@ void add_event_commands(CLI::App& app, arguments& a) {
   plan->add_option("-o,--output", a.plan.output, "the event file to write; - is standard output")
       ->type_name("FILE")
       ->capture_default_str();
-  plan->add_option("--id", o.id, "id of the event")->required()->check(is_id)->type_name("ID");
+  plan->add_option("--id", o.id, "id of the event; without, made from its name")->check(is_id)->type_name("ID");
   plan->add_option("--name", o.name, "name of the event; without, the plan's")->type_name("TEXT");
   plan->add_option("--venue", o.venue, "where it is")->type_name("TEXT");
   plan->add_option("--starts-at", a.plan.starts_at, "when it begins; without, some day, to be changed in the file")

@@ -6,6 +6,7 @@
 #include "failure.hpp"
 
 #include <filesystem>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -39,7 +40,8 @@ std::vector<event_file> read_events(const std::vector<std::string>& paths);
 std::vector<mistake> located(const event_file& file, std::vector<mistake> mistakes);
 
 /// A definition as an event file for people: short forms where they say the same. Reading it back gives an equal
-/// definition.
-std::string write_yaml(const domain::event_definition& definition, const std::string& heading = {});
+/// definition; `unpriced` categories are written without a price, which no node takes before somebody gives them one.
+std::string write_yaml(const domain::event_definition& definition, const std::string& heading = {},
+                       const std::set<std::string>& unpriced = {});
 
 } // namespace sluice::ctl

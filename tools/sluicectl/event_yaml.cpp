@@ -51,7 +51,7 @@ std::optional<std::int64_t> whole_number(const std::string& text) {
 
 class writer {
 public:
-  explicit writer(const event_definition& d) : d_{d} {}
+  writer(const event_definition& d, const std::set<std::string>& unpriced) : d_{d}, unpriced_{unpriced} {}
 
   std::string write(const std::string& heading) {
     out_ = heading;
@@ -71,7 +71,8 @@ public:
     line(0, "currency: " + scalar(d_.currency));
     line(0, "categories:");
     for (const auto& c : d_.categories)
-      line(1, "- {id: " + scalar(c.id) + name_beside(c.id, c.name) + ", price: " + std::to_string(c.price) + "}");
+      line(1, "- {id: " + scalar(c.id) + name_beside(c.id, c.name) +
+                  (unpriced_.contains(c.id) ? "} # price: is missing" : ", price: " + std::to_string(c.price) + "}"));
     write_places();
     const auto& a = d_.admission;
     line(0, "admission:");
@@ -189,13 +190,15 @@ private:
   }
 
   const event_definition& d_;
+  const std::set<std::string>& unpriced_;
   std::string out_;
 };
 
 } // namespace
 
-std::string write_yaml(const event_definition& definition, const std::string& heading) {
-  return writer{definition}.write(heading);
+std::string write_yaml(const event_definition& definition, const std::string& heading,
+                       const std::set<std::string>& unpriced) {
+  return writer{definition, unpriced}.write(heading);
 }
 
 } // namespace sluice::ctl

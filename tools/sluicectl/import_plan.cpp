@@ -39,6 +39,13 @@ std::string as_id(std::string_view text, std::size_t most) {
   return id == "." || id == ".." ? std::string{} : id;
 }
 
+std::string lower_case(std::string text) {
+  for (auto& c : text)
+    if (c >= 'A' && c <= 'Z')
+      c = static_cast<char>(c - 'A' + 'a');
+  return text;
+}
+
 std::string hash_text(std::string_view text) {
   auto hash = hash_of(text);
   std::uint8_t bytes[5];
@@ -92,6 +99,10 @@ public:
     d.name = options_.name;
     if (d.name.empty())
       d.name = cut(text_of(r, "name", false), name_bytes_max);
+    if (d.id.empty())
+      d.id = as_id(lower_case(d.name), 64);
+    if (d.id.empty())
+      d.id = "event";
     if (d.name.empty())
       d.name = d.id;
     read_categories(r);
@@ -130,8 +141,6 @@ private:
   struct plan_category {
     std::string id;
     std::string name;
-    std::string pointer;
-    int line = 0;
     bool used = false;
     std::int64_t price = 0;
   };
@@ -165,7 +174,7 @@ private:
         item.fail("name", "is used twice");
         continue;
       }
-      categories_.push_back({ids.make(name, "category"), cut(name, name_bytes_max), here, list->items[i].line});
+      categories_.push_back({ids.make(name, "category"), cut(name, name_bytes_max)});
     }
   }
 
@@ -277,10 +286,7 @@ private:
       } else if (options_.default_price) {
         c.price = *options_.default_price;
       } else if (c.used) {
-        made_.errors.push_back({errc::missing_field, c.pointer,
-                                "'" + c.name + "' has no price: add --price '" + c.name +
-                                    "=AMOUNT' or --default-price AMOUNT",
-                                c.line});
+        made_.unpriced.insert(c.id);
       }
     }
     for (const auto& [name, price] : options_.prices)

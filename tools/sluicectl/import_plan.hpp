@@ -11,13 +11,14 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 namespace sluice::ctl {
 
 struct import_options {
-  std::string id;
+  std::string id;   // empty: made from the name
   std::string name; // empty: the plan's
   std::string venue;
   wall_time starts_at{};
@@ -33,6 +34,7 @@ struct imported_plan {
   std::vector<codec::document_error> errors; // pointers into the plan; with any, the definition is not usable
   std::size_t renamed_seats = 0;             // whose guid is no valid id
   std::vector<std::string> unused_categories;
+  std::set<std::string> unpriced; // ids of categories whose price nobody gave; theirs is 0, and not meant
 };
 
 /// Deterministic: the same plan and options give the same definition, and a seat keeps its id when others come or go

@@ -100,7 +100,7 @@ void import_plan_file(const settings& s, plan_command c) {
                         "# Prices are in minor units: 4990 is 49.90. Apply with: sluicectl event apply -f FILE\n";
   if (assumed_start)
     heading += "# startsAt was not given and is assumed: change it.\n";
-  auto text = write_yaml(d, heading);
+  auto text = write_yaml(d, heading, made.unpriced);
   shown.clear();
   if (c.output == "-")
     put(text);
@@ -116,20 +116,27 @@ void import_plan_file(const settings& s, plan_command c) {
     w.begin_object().field("id", d.id).field("file", c.output).field("seats", d.capacity());
     w.field("sections", d.sections.size()).field("blocks", blocks).field("renamedSeats", made.renamed_seats);
     w.key("categories").begin_array();
-    for (const auto& category : d.categories)
-      w.begin_object().field("id", category.id).field("name", category.name).field("price", category.price).end_object();
+    for (const auto& category : d.categories) {
+      w.begin_object().field("id", category.id).field("name", category.name);
+      if (!made.unpriced.contains(category.id))
+        w.field("price", category.price);
+      w.end_object();
+    }
     w.end_array().end_object();
     return put_line(summary);
   }
   std::string prices;
   for (const auto& category : d.categories)
-    prices += (prices.empty() ? "" : ", ") + category.name + " " + money(category.price, d.currency);
+    prices += (prices.empty() ? "" : ", ") + category.name + " " +
+              (made.unpriced.contains(category.id) ? "?" : money(category.price, d.currency));
   // Beside the file itself when that goes to standard output.
   auto tell = [&](const std::string& line) { c.output == "-" ? say(printable(line)) : put_line(printable(line)); };
   tell(d.id + ": " + grouped(static_cast<std::int64_t>(d.capacity())) + " seats in " + std::to_string(blocks) +
        (blocks == 1 ? " block" : " blocks") + " of " + std::to_string(d.sections.size()) +
        (d.sections.size() == 1 ? " section" : " sections") + (c.output == "-" ? "" : ", written to " + c.output));
   tell("prices: " + prices);
+  if (!made.unpriced.empty())
+    tell("categories without a price can not be applied: fill them in, or give --price and --default-price");
   if (made.renamed_seats > 0)
     tell(grouped(static_cast<std::int64_t>(made.renamed_seats)) +
          " seat ids differ from their seat_guid, which may hold A-Z a-z 0-9 . _ ~ - only");
