@@ -141,8 +141,13 @@ std::string make_backup(const backup_request& request) {
       }
     }
     auto manifest = manifest_text(request, id, at, files);
-    std::ofstream{partial / "manifest.json"} << manifest << '\n';
+    std::ofstream out{partial / "manifest.json"};
+    out << manifest << '\n';
+    out.close();
+    if (!out)
+      throw std::runtime_error{"can not write " + (partial / "manifest.json").string() + "; is the disk full?"};
     sync(partial / "manifest.json");
+    sync(partial);
     fs::rename(partial, request.folder / id);
     sync(request.folder);
     spdlog::info("backup.made id={} folder={}", id, request.folder.string());
@@ -154,18 +159,23 @@ std::string make_backup(const backup_request& request) {
 }
 
 std::string list_backups(const fs::path& folder) {
-  std::vector<fs::path> found;
+  std::vector<std::pair<fs::file_time_type, std::string>> found; // oldest first
   std::error_code failed;
-  for (const auto& entry : fs::directory_iterator{folder, failed})
-    if (entry.path().extension() != ".partial" && fs::exists(entry.path() / "manifest.json"))
-      found.push_back(entry.path());
-  std::sort(found.begin(), found.end(),
-            [](const auto& a, const auto& b) { return fs::last_write_time(a) < fs::last_write_time(b); });
+  // Whatever can not be looked at (another's folder, one that is being removed) is none of ours.
+  for (fs::directory_iterator at{folder, failed}, end; !failed && at != end; at.increment(failed)) {
+    std::error_code hidden;
+    auto made = fs::last_write_time(at->path() / "manifest.json", hidden);
+    if (hidden || at->path().extension() == ".partial")
+      continue;
+    auto manifest = read_whole(at->path() / "manifest.json");
+    if (codec::parse_json(manifest))
+      found.emplace_back(made, std::move(manifest));
+  }
+  std::sort(found.begin(), found.end());
   std::string text;
   codec::json_writer w{text};
   w.begin_object().field("folder", folder.string()).key("backups").begin_array();
-  for (const auto& path : found) {
-    auto manifest = read_whole(path / "manifest.json");
+  for (auto& [made, manifest] : found) {
     while (!manifest.empty() && manifest.back() == '\n')
       manifest.pop_back();
     w.raw(manifest);

@@ -19,7 +19,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::uint64_t own_checkpoint = 1; // number of the restored one in the new store
 constexpr node_id first_node{1};
 
 struct backed_up {
@@ -29,6 +28,7 @@ struct backed_up {
   std::uint64_t term = 0;
   std::uint64_t bytes = 0;
   std::string sha256;
+  std::uint64_t own_checkpoint = 0; // its number in the new store
 };
 
 struct manifest {
@@ -101,12 +101,13 @@ void check_file(const backed_up& b) {
     refuse(b.file, "is damaged: its size or SHA-256 is not what the manifest says");
 }
 
-/// Brings the pieces and facts in; returns the partition's own record.
-proto::PartitionRecord copy_in(storage::log_store& store, const backed_up& b) {
+/// Brings the pieces and facts in under a number no try before had; returns the partition's own record.
+proto::PartitionRecord copy_in(storage::log_store& store, backed_up& b) {
   partition_id partition{b.partition};
+  b.own_checkpoint = store.recover(partition).attempts + 1;
   storage::log_batch attempt;
   attempt.partition = partition;
-  attempt.checkpoint_attempt = own_checkpoint;
+  attempt.checkpoint_attempt = b.own_checkpoint;
   store.write({attempt});
   std::ifstream in{b.file, std::ios::binary};
   proto::PartitionRecord record;
@@ -120,7 +121,7 @@ proto::PartitionRecord copy_in(storage::log_store& store, const backed_up& b) {
         part.position() != position)
       refuse(b.file, "holds parts that make no sense");
     storage::chunk_place place{partition, part.checkpoint(), position};
-    if (!storage::apply_chunk(store, place, own_checkpoint, {part.next(), part.bytes(), part.checksum()}))
+    if (!storage::apply_chunk(store, place, b.own_checkpoint, {part.next(), part.bytes(), part.checksum()}))
       refuse(b.file, "holds a part that is damaged");
     if (!part.record().empty())
       have_record = record.ParseFromString(part.record());
@@ -172,20 +173,21 @@ void put_in_force(storage::log_store& store, const backed_up& b, const proto::Pa
   batch.partition = {b.partition};
   batch.vote = storage::vote_record{b.term, {}, false};
   batch.install = storage::install_record{
-      {own_checkpoint, b.index, b.term, record.SerializeAsString(), partition::encode(alone)}};
+      {b.own_checkpoint, b.index, b.term, record.SerializeAsString(), partition::encode(alone)}};
   store.write({batch});
 }
 
 } // namespace
 
 void restore_backup(storage::log_store& store, const fs::path& backup, const std::string& name) {
-  if (store.get_fact("node") || store.get_fact("partitions"))
+  if (store.get_fact("node") || (store.get_fact("partitions") && !store.get_fact("restoring")))
     throw std::runtime_error{"the data folder is not empty; restore into a new one"};
   auto m = read_manifest(backup);
   for (const auto& b : m.partitions)
     check_file(b);
+  store.put_fact("restoring", "1");
   std::vector<proto::PartitionRecord> records;
-  for (const auto& b : m.partitions)
+  for (auto& b : m.partitions)
     records.push_back(copy_in(store, b));
   store.flush();
   align_lanes(records);
