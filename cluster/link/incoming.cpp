@@ -97,16 +97,16 @@ void links::incoming::listen() {
     if (!e)
       self->close();
   });
-  channel_.read(frame_max, [self = shared_from_this()](const error_code& e, std::string envelope) {
+  channel_.read(frame_max, [self = shared_from_this()](const error_code& e, const std::string& envelope) {
     if (e || self->closed_)
       return self->close();
-    self->take(std::move(envelope));
+    self->take(envelope);
     if (!self->closed_)
       self->listen();
   });
 }
 
-void links::incoming::take(std::string envelope) {
+void links::incoming::take(const std::string& envelope) {
   owner_.bytes_received_ += envelope.size();
   ++owner_.envelopes_received_;
   owner_.hears_.received(from_, incarnation_, envelope);

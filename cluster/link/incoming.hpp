@@ -20,7 +20,7 @@ private:
   void let_in(const std::string& name, const std::string& request);
   void answer(std::string welcome, bool stay);
   void listen();
-  void take(std::string envelope);
+  void take(const std::string& envelope);
   void pong();
 
   links& owner_;

@@ -6,6 +6,13 @@
 
 namespace sluice::link {
 
+namespace {
+
+/// The other end answers whole envelopes: on a slow line a larger one would take longer than silence is borne.
+constexpr std::size_t envelope_enough = 1024 * 1024;
+
+} // namespace
+
 links::outgoing::outgoing(links& owner, peer to)
     : owner_{owner}, to_{std::move(to)}, timer_{owner.context_}, resolver_{owner.context_} {}
 
@@ -94,7 +101,7 @@ void links::outgoing::greet() {
       return;
     if (e)
       return self->failed("it closed the line: " + e.message());
-    line->read(greeting_max, [self, line](const error_code& failed, std::string body) {
+    line->read(greeting_max, [self, line](const error_code& failed, const std::string& body) {
       if (self->channel_ != line || self->stopped_)
         return;
       if (failed)
@@ -123,7 +130,7 @@ void links::outgoing::opened(std::uint64_t incarnation) {
   said_.clear();
   {
     std::lock_guard lock{lock_};
-    pending_.clear();
+    pending_.assign(1, {});
     queued_ = 0;
     open_ = true;
   }
@@ -167,8 +174,11 @@ bool links::outgoing::send(std::string_view item, std::size_t queue_max) {
     std::lock_guard lock{lock_};
     if (!open_ || queued_ + item.size() > queue_max)
       return false;
-    append_item(pending_, item);
-    queued_ += item.size();
+    if (pending_.back().size() >= envelope_enough)
+      pending_.emplace_back();
+    auto before = pending_.back().size();
+    append_item(pending_.back(), item);
+    queued_ += pending_.back().size() - before;
     post = !std::exchange(flush_posted_, true);
   }
   if (post)
@@ -181,10 +191,12 @@ void links::outgoing::flush() {
   {
     std::lock_guard lock{lock_};
     flush_posted_ = false;
-    if (writing_ || !open_ || stopped_ || pending_.empty())
+    if (writing_ || !open_ || stopped_ || pending_.front().empty())
       return;
     sending_.clear();
-    sending_.swap(pending_);
+    sending_.swap(pending_.front());
+    if (pending_.size() > 1)
+      pending_.pop_front();
   }
   writing_ = true;
   auto line = channel_;
@@ -198,7 +210,7 @@ void links::outgoing::flush() {
     ++self->owner_.envelopes_sent_;
     {
       std::lock_guard lock{self->lock_};
-      self->queued_ = self->pending_.size();
+      self->queued_ -= self->sending_.size();
     }
     self->flush();
   });
@@ -209,7 +221,7 @@ void links::outgoing::failed(const std::string& why) {
   {
     std::lock_guard lock{lock_};
     was_open = open_.exchange(false);
-    pending_.clear();
+    pending_.assign(1, {});
     queued_ = 0;
   }
   owner_.open_lines_ -= was_open ? 1 : 0;

@@ -3,6 +3,8 @@
 
 #include "cluster/link/links.hpp"
 
+#include <deque>
+
 namespace sluice::link {
 
 /// Dials until it is told to stop; once open, sends what it is given, in envelopes. `send` from any thread, the rest on the
@@ -49,7 +51,7 @@ private:
   bool writing_ = false;
 
   std::mutex lock_;
-  std::string pending_;
+  std::deque<std::string> pending_{1}; // envelopes being filled, the last one; never empty
   bool flush_posted_ = false;
   std::atomic<std::size_t> queued_{0};
 };

@@ -84,6 +84,8 @@ void core::on(const reading&, propose in, outputs& out) {
   for (auto& p : in.proposals) {
     if (!leading_) {
       refuse(p, errc::not_leader, out);
+    } else if (p.bytes() > config_.command_bytes_max) {
+      refuse(p, errc::body_too_large, out);
     } else if (waiting_.size() >= config_.waiting_commands_max || waiting_bytes_ >= config_.waiting_bytes_max) {
       refuse(p, errc::overloaded, out); // early and cheap, rather than late and queued
     } else {

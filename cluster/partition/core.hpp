@@ -29,6 +29,7 @@ struct config {
   std::string pulse;                                          // the body of a pulse
   std::size_t entry_commands_max = 4096;                      // see pace.hpp
   std::size_t entry_bytes_max = 1024 * 1024;
+  std::size_t command_bytes_max = 8 * 1024 * 1024;            // refused beyond: no line to another replica would take it
   std::size_t waiting_commands_max = 16 * 1024;               // refused as overloaded beyond
   std::size_t waiting_bytes_max = 8 * 1024 * 1024;
   std::size_t checkpoint_log_bytes = 24 * 1024 * 1024;        // a checkpoint begins after this much log
