@@ -319,6 +319,7 @@ void cluster::place_replicas(const domain::catalogue_update& catalogue, const st
 void cluster::balance_leaders(const domain::catalogue_update& catalogue, const std::vector<partition::status>& seen) {
   auto wished = rebalance_wished_.exchange(false);
   std::vector<raft::membership> members;
+  members.reserve(seen.size());
   for (const auto& s : seen)
     members.push_back(s.consensus.members);
   if (members.empty())
@@ -358,6 +359,17 @@ bool cluster::hand_over_all(const std::vector<partition::status>& seen) {
   return !left;
 }
 
+namespace {
+
+std::string list_of(const std::set<std::uint32_t>& partitions) {
+  std::string list;
+  for (auto p : partitions)
+    list += (list.empty() ? "" : ", ") + std::to_string(p);
+  return list;
+}
+
+} // namespace
+
 // ---- operators ------------------------------------------------------------------------------------------------------
 
 bool cluster::answer(const std::string& what, const std::string& argument,
@@ -390,21 +402,34 @@ std::map<node_id, std::shared_ptr<const proto::NodeStatus>> cluster::fresh_statu
   return all;
 }
 
+/// Only with every leader's word: what nobody leads right now may be on that node alone. Of several who think they lead, the
+/// newest term's counts.
 void cluster::may_remove(node_id node, http::node_services::on_done done) const {
-  std::set<std::uint32_t> held;
+  std::map<std::uint32_t, std::pair<log_term, bool>> led; // by partition: in which term, and whether the node has a replica
   for (const auto& [from, status] : fresh_statuses())
     for (const auto& r : status->replicas()) {
-      const auto& m = r.members();
       auto is_there = [node](const auto& nodes) {
         return std::find(nodes.begin(), nodes.end(), node.value) != nodes.end();
       };
-      if (r.leading() && (is_there(m.voters()) || is_there(m.learners())))
-        held.insert(r.partition());
+      auto& best = led[r.partition()];
+      if (r.leading() && r.term() > best.first)
+        best = {r.term(), is_there(r.members().voters()) || is_there(r.members().learners())};
     }
-  std::string list;
-  for (auto p : held)
-    list += (list.empty() ? "" : ", ") + std::to_string(p);
-  done(list.empty() ? std::string{} : "it still holds replicas of partitions " + list + "; wait until they have moved");
+  std::set<std::uint32_t> held;
+  std::set<std::uint32_t> leaderless;
+  for (std::uint32_t p = 0; p < parts_.routes->places().partitions(); ++p) {
+    auto [term, is_held] = led[p];
+    if (term == 0)
+      leaderless.insert(p);
+    if (is_held)
+      held.insert(p);
+  }
+  if (!held.empty())
+    return done("it still holds replicas of partitions " + list_of(held) + "; wait until they have moved");
+  if (!leaderless.empty())
+    return done("partitions " + list_of(leaderless) +
+                " have no leader right now, and may be on this node alone: start it, or wait until they have one");
+  done({});
 }
 
 } // namespace sluice::node

@@ -85,6 +85,36 @@ class Growing(HistoryChecks, ClusterCase):
             gone.kill()
 
 
+class Removing(ClusterCase):
+    """A node goes only when it is certain that nothing is on it alone."""
+
+    SIZE = 1
+
+    def test_a_node_that_died_before_it_was_empty_stays(self):
+        self.programs.append(self.cluster.add())
+        leaders = lambda: [self.cluster.leader_id(p) for p in range(PARTITIONS)]
+        wait_for(lambda: len(set(leaders())) == 2 and all(leaders()), 20, lambda: f"both hold some; {leaders()}")
+        self.cluster.await_replicated(1)
+        keeper = self.cluster.leader(0)
+        other = next(n for n in self.cluster.nodes if n is not keeper)
+        alone = next(p for p in range(PARTITIONS) if self.cluster.leader_id(p) == other.id)
+        other.kill()
+        self.cluster.act("drain", node=other.title)
+        for _ in range(2):
+            done = keeper.ctl("cluster", "remove", other.title)
+            self.assertEqual(done.returncode, 1, done)
+            self.assertIn("partition", done.stderr)
+            self.assertIn(str(alone), done.stderr)
+            time.sleep(2.5)  # by the second time nobody remembers what the dead one said
+        self.assertIn("no leader", done.stderr)
+        other.start()
+        done = keeper.ctl("cluster", "drain", other.title, "--wait", "40")
+        self.assertEqual(done.returncode, 0, done)
+        done = keeper.ctl("cluster", "remove", other.title)
+        self.assertEqual(done.returncode, 0, done)
+        self.assertEqual(set(leaders()), {keeper.id})
+
+
 class Leaders(ClusterCase):
     @classmethod
     def setUpClass(cls):
@@ -357,6 +387,11 @@ class Tool(ClusterCase):
         self.run_tool("start", 3)
         self.run_tool("wipe", 1)
         self.run_tool("kill", 9, expect=2)
+        for k in (1, 2, 3):
+            self.run_tool("kill", k)
+        self.assertIn("1 of 3 are not enough", self.run_tool("start", 2))
+        self.run_tool("start", 3)
+        self.assertIn("all is well", self.run_tool("up", 3))
         wait_for(lambda: "all is well" in self.run_tool("status"), 30, "all is well", 0.5)
         self.run_tool("down")
         told = self.run_tool("up", 3, "--data", self.folder / "d")
