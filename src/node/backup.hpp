@@ -13,6 +13,9 @@
 
 namespace sluice::node {
 
+/// The file that stands in a data folder while a restore into it is not complete.
+constexpr const char* restore_begun = "restoring";
+
 // A backup is a folder: manifest.json, and per partition p-<number>.parts with SnapshotPart messages, each behind its length
 // (4 bytes, big endian). The manifest has each file's size and SHA-256, index and term; it is written last.
 

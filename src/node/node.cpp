@@ -8,6 +8,7 @@
 #include <spdlog/spdlog.h>
 
 #include <charconv>
+#include <fstream>
 #include <future>
 
 #include <pthread.h>
@@ -17,6 +18,8 @@
 namespace sluice::node {
 
 namespace {
+
+constexpr std::chrono::milliseconds slow_sync{200}; // worth a line in the log
 
 partition::reading read_clocks() {
   using std::chrono::duration_cast;
@@ -132,6 +135,11 @@ void node::open_store() {
   store_ = std::make_unique<storage::rocks_store>(s);
   if (!config_.restore.empty() && !store_->get_fact("node"))
     restore();
+  if (store_->get_fact("restoring") && !store_->get_fact("node"))
+    throw start_failure{"a restore into " + config_.data.string() +
+                        " was cut short: begin it again with --restore, or start with an empty folder"};
+  std::error_code ignored;
+  std::filesystem::remove(config_.data / restore_begun, ignored);
   if (!config_.recover_unsafe.empty())
     recover_unsafe(*store_, config_.recover_unsafe); // throws: the node does not go on to serve
   cluster_ = std::make_unique<cluster>(config_, *store_);
@@ -141,6 +149,8 @@ void node::open_store() {
 }
 
 void node::restore() {
+  // For sluicectl: this folder is not empty, and still nobody's.
+  std::ofstream{config_.data / restore_begun} << config_.restore << '\n';
   try {
     restore_backup(*store_, config_.restore, config_.name);
   } catch (const std::runtime_error& e) {
@@ -179,6 +189,9 @@ void node::start_actors() {
 void node::start_writers() {
   // Completions can not come before the first write, and writes not before the actors are there.
   log_ = std::make_unique<storage::log_writer>(*store_, [this](const std::vector<storage::durable>& done) {
+    if (!done.empty() && done.front().took >= slow_sync)
+      spdlog::warn("storage.slow-sync took-ms={} data={}: everything acknowledged waits for it; is the disk shared or failing?",
+                   done.front().took / std::chrono::milliseconds{1}, config_.data.string());
     for (const auto& d : done) {
       if (d.attempt != 0) {
         checkpoints_->begun(d.partition, d.attempt);
@@ -472,14 +485,19 @@ void node::save_all() {
 void node::stop_partitions() {
   if (partitions_.empty())
     return;
-  std::promise<void> all;
-  std::atomic<std::size_t> missing{partitions_.size()};
+  struct count {
+    std::promise<void> all;
+    std::atomic<std::size_t> missing;
+  };
+
+  auto left = std::make_shared<count>(); // one that is late says so to nobody
+  left->missing = partitions_.size();
   for (const auto& p : partitions_)
-    caf::anon_send(p, actors::stop_partition{[&] {
-      if (--missing == 0)
-        all.set_value();
+    caf::anon_send(p, actors::stop_partition{[left] {
+      if (--left->missing == 0)
+        left->all.set_value();
     }});
-  all.get_future().wait_for(std::chrono::seconds{5});
+  left->all.get_future().wait_for(std::chrono::seconds{5});
 }
 
 } // namespace sluice::node

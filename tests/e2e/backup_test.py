@@ -65,6 +65,43 @@ class Backup(ClusterCase):
         self.assertEqual(newcomer.try_hold({"seats": ["A-1-1"]}).status, 409)
         newcomer.buy("A-2-1")
 
+    def test_a_restore_cut_short_is_begun_again(self):
+        """Killed at each of its syncs, one after the other, into the same folder."""
+        killer = ["strace", "-f", "-o", "/dev/null", "-e", "trace=fsync,fdatasync"]
+        if not shutil.which("strace") or subprocess.run([*killer, "true"], capture_output=True).returncode != 0:
+            self.skipTest("strace can not watch a process here")
+        node = Node(self.make_folder("often"), self.provider.port, "--name", "often")
+        self.programs.append(node)
+        for sync in range(1, 200):
+            if sync == 12:  # nobody takes half of it for a node
+                node.prefix, node.options = [], ("--name", "often")
+                node.start(wait=False)
+                wait_for(lambda: not node.running, 20, "the node gives up")
+                self.assertIn("was cut short", node.log_text())
+            node.prefix = [*killer, "-e", f"inject=fsync,fdatasync:signal=KILL:when={sync}"]
+            node.options = ("--name", "often", "--restore", str(self.backup))
+            node.start(wait=False)
+            wait_for(lambda: not node.running or "node.ready" in node.log_text(), 30, "it is killed, or done", 0.01)
+            if "node.ready" in node.log_text():
+                break
+        node.kill()
+        self.assertGreater(sync, 12)
+        self.assertFalse((node.data / "restoring").exists())
+        node.prefix, node.options = [], ("--name", "often")
+        node.start()
+        verdict = node.verify("show")
+        self.assertEqual((verdict["ok"], verdict["confirmed"]), (True, len(self.sold)), verdict)
+
+    def test_what_is_no_backup_is_passed_over(self):
+        node = self.cluster[3]
+        folder = node.data / "backups"
+        (folder / "notes").mkdir(parents=True)
+        (folder / "loop").symlink_to("loop")
+        (folder / "broken").mkdir()
+        (folder / "broken" / "manifest.json").write_text("{")
+        self.assertEqual(node.admin("GET", "/backups")["backups"], [])
+        self.assertTrue(node.is_ready())
+
     def test_a_damaged_backup_is_refused_whole(self):
         damaged = self.folder / "damaged"
         shutil.copytree(self.backup, damaged)

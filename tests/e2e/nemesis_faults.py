@@ -170,6 +170,7 @@ class SlowDisk(Fault):
             self.tracer.kill()
             self.tracer.wait()
         self.node.resume()
+        assert "storage.slow-sync" in self.node.log_text(), f"{self.node.title} does not say that its disk is slow"
 
 
 class FullDisk(Fault):

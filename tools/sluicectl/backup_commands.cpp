@@ -51,7 +51,8 @@ void restore_backup(const settings&, const std::filesystem::path& backup, const 
                     const std::vector<std::string>& options) {
   if (!std::filesystem::exists(backup / "manifest.json"))
     throw failure{exit_code::refused, backup.string() + " is no backup: there is no manifest.json in it"};
-  if (std::filesystem::exists(data) && !std::filesystem::is_empty(data))
+  bool cut_short = std::filesystem::exists(data / "restoring"); // sluiced begins it again
+  if (std::filesystem::exists(data) && !std::filesystem::is_empty(data) && !cut_short)
     throw failure{exit_code::refused, data.string() + " is not empty; a backup is restored into a new data folder"};
   auto program = daemon_path().string();
   std::vector<std::string> words{program, "--restore", backup.string(), "--data", data.string()};
