@@ -2,6 +2,7 @@
 
 namespace sluice::actors {
 
+// NOLINTNEXTLINE(performance-unnecessary-value-param): by value, as CAF keeps what an actor is made with
 entity_actor::behavior_type entity(entity_actor::stateful_pointer<entity_state> self, partition_actor owner,
                                    router* answers, entity_ref ref, loaded_pieces pieces) {
   self->state.shell = make_entity(ref, pieces);

@@ -174,9 +174,10 @@ private:
   static domain::row_definition numbered_row(const std::string& block, const std::string& row, std::int64_t first,
                                              std::int64_t last, std::uint32_t category) {
     domain::row_definition made{row, {}};
+    const auto before = block + "-" + row + "-";
     for (auto n = first; n <= last; ++n) {
       auto number = std::to_string(n);
-      made.seats.push_back({block + "-" + row + "-" + number, number, category});
+      made.seats.push_back({before + number, number, category});
     }
     return made;
   }

@@ -156,9 +156,11 @@ std::uint32_t waiting_room::cap() const {
 }
 
 ticket_number waiting_room::next_in_line() const {
-  ticket_number second{count_.head.value + 1};
-  if (is_planted(planted::skips_the_first) && second <= book_.last() && book_.state_of(second) == ticket_state::waiting)
-    return second;
+  if (is_planted(planted::skips_the_first)) {
+    ticket_number second{count_.head.value + 1};
+    if (second <= book_.last() && book_.state_of(second) == ticket_state::waiting)
+      return second;
+  }
   return count_.head;
 }
 

@@ -91,7 +91,7 @@ void rocks_store::put_feed(partition_id partition, const std::vector<feed_write>
 /// writes in bulk waits well before that.
 void rocks_store::wait_for_room(rocksdb::ColumnFamilyHandle* family) {
   constexpr std::uint64_t waiting_buffers_max = 2; // of 4, see rocks_options.cpp
-  constexpr int young_files_max = 24;              // of 40
+  constexpr long young_files_max = 24;              // of 40
   constexpr std::chrono::seconds patience{10};     // then RocksDB's own limits apply
   auto until = std::chrono::steady_clock::now() + patience;
   for (;;) {
@@ -99,7 +99,7 @@ void rocks_store::wait_for_room(rocksdb::ColumnFamilyHandle* family) {
     std::string files;
     db_->GetIntProperty(family, rocksdb::DB::Properties::kNumImmutableMemTable, &buffers);
     db_->GetProperty(family, rocksdb::DB::Properties::kNumFilesAtLevelPrefix + "0", &files);
-    if ((buffers < waiting_buffers_max && std::atoi(files.c_str()) < young_files_max) ||
+    if ((buffers < waiting_buffers_max && std::strtol(files.c_str(), nullptr, 10) < young_files_max) ||
         std::chrono::steady_clock::now() >= until)
       return;
     std::this_thread::sleep_for(std::chrono::milliseconds{2});

@@ -8,6 +8,12 @@ using namespace sluice::sim;
 
 namespace {
 
+#ifdef __SANITIZE_ADDRESS__
+constexpr std::uint64_t seeds = 200;
+#else
+constexpr std::uint64_t seeds = 2'000;
+#endif
+
 raft_sim_report run(std::uint64_t seed, raft::planted_bug bug = raft::planted_bug::none) {
   raft_sim_options options;
   options.seed = seed;
@@ -17,9 +23,9 @@ raft_sim_report run(std::uint64_t seed, raft::planted_bug bug = raft::planted_bu
 
 } // namespace
 
-TEST_CASE("raft sim: two hundred bad days, and everything holds", "[sim][raft]") {
+TEST_CASE("raft sim: two thousand bad days, and everything holds", "[sim][raft]") {
   raft_sim_counts counts;
-  for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+  for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
     auto report = run(seed);
     INFO("raft-sim --seed " << seed << " --trace: step=" << report.step << " " << report.violation);
     REQUIRE(report.ok);

@@ -20,9 +20,11 @@ constexpr std::uint64_t seeds = 100;
 constexpr std::uint64_t seeds = 1'000;
 #endif
 
-run_report play(std::uint64_t seed) {
+run_report play(std::uint64_t seed, std::uint32_t nodes_max = 0) {
   run_options options;
   options.seed = seed;
+  if (nodes_max > 0)
+    options.nodes_max = nodes_max;
   return run(options);
 }
 
@@ -63,6 +65,19 @@ TEST_CASE("sim: a thousand storms over one, three and five nodes, and everything
   CHECK(all[deed::checkpoints] > 20 * seeds);
   CHECK(all[deed::passivated] > 20 * seeds);
   CHECK(all.entries > 500 * seeds);
+}
+
+TEST_CASE("sim: as many again over one node", "[sim]") {
+  tally all;
+  for (std::uint64_t seed = 1'000'001; seed <= 1'000'000 + seeds; ++seed) {
+    auto report = play(seed, 1);
+    INFO("sluice-sim --seed " << seed << " --nodes 1 --trace: step=" << report.step << " " << report.checker << ": "
+                              << report.what);
+    REQUIRE(report.ok);
+    all += report.counts;
+  }
+  CHECK(all[deed::confirmed] > 2 * seeds);
+  CHECK(all[deed::restarts] > 2 * seeds);
 }
 
 TEST_CASE("sim: a seed is a run, and always the same run", "[sim]") {
