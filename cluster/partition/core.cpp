@@ -348,8 +348,9 @@ void core::set_timer(const reading& now, outputs& out) {
 void core::fail(std::string why, outputs& out) {
   failed_ = true;
   leading_ = false;
-  out.fatal = "partition=" + std::to_string(config_.partition.value) + " index=" + std::to_string(applied_) + ": " +
-              std::move(why);
+  out.fatal = "node=" + std::to_string(config_.consensus.self.value) + " partition=" +
+              std::to_string(config_.partition.value) + " term=" + std::to_string(raft_.term()) +
+              " index=" + std::to_string(applied_) + ": " + std::move(why);
 }
 
 } // namespace sluice::partition

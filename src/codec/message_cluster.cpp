@@ -47,6 +47,7 @@ void put(const domain::found_cluster& m, proto::Message& out) {
     encode(*m.first, *p.mutable_first());
   if (m.epoch > 1)
     p.set_epoch(m.epoch);
+  p.set_recovered(m.recovered);
 }
 
 void put(const domain::add_join_token& m, proto::Message& out) {
@@ -95,6 +96,7 @@ void put(const domain::activate_feature& m, proto::Message& out) {
 maybe take(const proto::FoundCluster& p) {
   domain::found_cluster m{p.cluster_id(), p.wrapped_keys(), p.admin_key_hash()};
   m.epoch = std::max<std::uint32_t>(p.epoch(), 1);
+  m.recovered = p.recovered();
   if (p.has_first() && !read(p.first(), m.first.emplace()))
     return std::nullopt;
   return m;

@@ -69,9 +69,10 @@ void catalogue::on(const moment&, const found_cluster& c, effects& out) {
       state_.last_node = std::max(state_.last_node, c.first->id.value);
       state_.feature_level = std::max(state_.feature_level, c.first->feature_level); // nobody older has to follow
     }
-    audit(cluster_changed{"founded",
+    audit(cluster_changed{c.recovered.empty() ? "founded" : "recovered without a majority",
                           c.first ? c.first->name : std::string{},
-                          "cluster " + c.cluster_id + ", epoch " + std::to_string(c.epoch),
+                          "cluster " + c.cluster_id + ", epoch " + std::to_string(c.epoch) +
+                              (c.recovered.empty() ? "" : "; " + c.recovered),
                           {}},
           out);
   }

@@ -382,6 +382,7 @@ struct found_cluster {
   std::string admin_key_hash;
   std::optional<node_entry> first = std::nullopt; // who founds it; absent in logs of before nodes were listed
   std::uint32_t epoch = 1;
+  std::string recovered = {}; // for the audit: founded by one node without its majority, and what it had not
 };
 
 /// Command. Gives a slug its event number and slot; a live slug answers with the one it has.

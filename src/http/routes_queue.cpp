@@ -181,11 +181,12 @@ void await_turn(bridge& b, const call_ptr& c, std::chrono::milliseconds wait,
 void join(bridge& b, const call_ptr& c) {
   if (!b.find_event(c) || b.tokens(c) == nullptr)
     return;
-  if (b.services().shared.crowded)
-    return b.fail(c, errc::overloaded, "this node's memory is nearly used up; try again, or on another node");
   auto user = user_of(b, c);
   if (!user)
     return;
+  if (b.services().shared.crowded)
+    if (auto known = b.recognise(c); !known || known->user != *user) // who is in line already takes no room
+      return b.fail(c, errc::overloaded, "this node's memory is nearly used up; try again, or on another node");
   b.partitions().propose(event_of(c), domain::join{*user},
                          [&b, c, user = *user](const domain::reply& reply, log_index version) {
                            if (const auto* why = std::get_if<domain::refusal>(&reply))

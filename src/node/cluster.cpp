@@ -22,6 +22,7 @@ constexpr std::chrono::milliseconds status_every{500};
 constexpr std::chrono::seconds balance_every{2};
 constexpr std::chrono::seconds settled{10}; // how long a leader leads before it is moved for the sake of balance
 constexpr std::chrono::seconds reachable_within{2};
+constexpr std::chrono::seconds leaderless_max{3}; // longer than any election should take
 
 bool is_loopback(const std::string& address) {
   try {
@@ -180,6 +181,7 @@ void cluster::found() {
   if (!who.admin_key.empty())
     command.admin_key_hash = http::sha256_hex(who.admin_key);
   command.epoch = who.founding_epoch;
+  command.recovered = store_.get_fact("recovered").value_or(std::string{});
   domain::node_entry first;
   first.id = who.self;
   first.name = who.name;
@@ -291,6 +293,7 @@ void cluster::tick(const std::vector<partition::status>& seen, const proto::Node
     follow_catalogue(*catalogue);
   }
   announce();
+  watch_leaders(seen);
   if (now - placed_at_ >= place_every) {
     placed_at_ = now;
     place_replicas(*catalogue, seen);
@@ -298,6 +301,27 @@ void cluster::tick(const std::vector<partition::status>& seen, const proto::Node
   if (now - balanced_at_ >= balance_every || rebalance_wished_) {
     balanced_at_ = now;
     balance_leaders(*catalogue, seen);
+  }
+}
+
+/// Says it once when a replica here has heard of no leader for long, and when that is over.
+void cluster::watch_leaders(const std::vector<partition::status>& seen) {
+  for (std::uint32_t p = 0; p < seen.size(); ++p) {
+    const auto& s = seen[p].consensus;
+    auto& without = leaderless_[{p}];
+    if (s.leader) {
+      if (without.told)
+        spdlog::info("partition.led-again partition={} term={} index={} leader={}", p, s.term, seen[p].applied, s.leader.value);
+      without = {clock::now(), false};
+    } else if (!without.told && !s.members.voters.empty() && clock::now() - without.since > leaderless_max) {
+      without.told = without.since != clock::time_point{};
+      if (without.told)
+        spdlog::warn("partition.leaderless partition={} term={} index={}: its events stand still until most of its voters are "
+                     "there; see sluicectl cluster status",
+                     p, s.term, seen[p].applied);
+      else
+        without.since = clock::now();
+    }
   }
 }
 

@@ -89,6 +89,7 @@ private:
   void found();
   void announce();
   void follow_catalogue(const domain::catalogue_update& catalogue);
+  void watch_leaders(const std::vector<partition::status>& seen);
   void place_replicas(const domain::catalogue_update& catalogue, const std::vector<partition::status>& seen);
   void balance_leaders(const domain::catalogue_update& catalogue, const std::vector<partition::status>& seen);
   std::vector<node_id> active_members(const domain::catalogue_update& catalogue) const;
@@ -126,6 +127,12 @@ private:
   std::atomic<bool> announced_{false};
   std::atomic<bool> announcing_{false};
   std::atomic<bool> rebalance_wished_{false};
+  struct absence {
+    clock::time_point since{}; // when a leader was last seen
+    bool told = false;
+  };
+
+  std::map<partition_id, absence> leaderless_;
   clock::time_point placed_at_{};
   clock::time_point status_told_{};
   clock::time_point balanced_at_{};

@@ -97,8 +97,9 @@ std::string cluster::describe() const {
   w.field("version", SLUICE_VERSION).field("replication", catalogue->replication);
   w.field("featureLevel", catalogue->feature_level).field("answeredBy", parts_.who->name);
   w.key("nodes").begin_array();
+  auto ever = desk_->statuses(); // a new one has said nothing yet
   for (const auto& n : catalogue->nodes)
-    write_node(w, n, known, known.contains(n.id) && is_reachable(n.id));
+    write_node(w, n, known, is_reachable(n.id) && (known.contains(n.id) || !ever.contains(n.id)));
   w.end_array();
   std::map<std::uint32_t, std::vector<replica_view>> partitions;
   for (const auto& [node, status] : known)

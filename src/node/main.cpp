@@ -17,7 +17,7 @@ int main(int argc, char** argv) {
   auto settings = sluice::node::read_command_line(argc, argv);
   spdlog::set_default_logger(spdlog::stderr_color_mt("sluiced"));
   spdlog::set_level(spdlog::level::from_str(settings.log_level));
-  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %^%l%$ %v", spdlog::pattern_time_type::utc);
+  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %^%l%$ " + settings.name + " %v", spdlog::pattern_time_type::utc);
 
   // Signals are waited for, not handled: every thread started from here on inherits the mask.
   sigset_t signals;

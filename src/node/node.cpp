@@ -277,8 +277,8 @@ partition::start node::recover(partition_id partition) {
     fail_stop("storage: " + *found.damage + " in " + config_.data.string() +
                   "; this node alone can not tell what is missing: restore the folder from a backup",
               __FILE__, __LINE__);
-  spdlog::warn("partition.damaged partition={} index={} why={}: it rejoins as a learner", partition.value,
-               found.log.empty() ? 0 : found.log.back().index, *found.damage);
+  spdlog::warn("partition.damaged partition={} term={} index={} why={}: it rejoins as a learner; look after the disk",
+               partition.value, found.vote ? found.vote->term : 0, found.log.empty() ? 0 : found.log.back().index, *found.damage);
   // What lies behind the damage must not come back after what will be written in its place.
   storage::log_batch cut;
   cut.partition = partition;

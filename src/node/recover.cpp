@@ -53,6 +53,7 @@ void recover_unsafe(storage::log_store& store, const std::string& cluster) {
   store.put_fact("founder", "1"); // partitions without a replica here begin empty
   store.put_fact("founding-epoch", std::to_string(epoch));
   store.put_fact("peers", "");
+  store.put_fact("recovered", lost.empty() ? "nothing was on other nodes only" : "lost: partitions " + lost);
   spdlog::warn("recover.done cluster={} node={} epoch={} partitions={} without-a-replica={}", cluster, self.value, epoch,
                partitions, lost.empty() ? "none" : lost);
   throw finished{"recovered: start this node as usual, it is the whole cluster now, in epoch " +

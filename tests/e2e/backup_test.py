@@ -134,10 +134,15 @@ class MajorityLost(ClusterCase):
         for number in (1, 2, 3):
             self.cluster[number].kill()
 
+        unsafe = []
+
         def recover(word):
-            return subprocess.run([str(PROGRAMS / "sluiced"), "--name", survivor.title, "--data", str(survivor.data),
-                                   "--listen", f"{survivor.host}:{survivor.port}", "--recover-unsafe", word],
+            return subprocess.run([str(PROGRAMS / "sluicectl"), "cluster", "recover", *unsafe, "--data", str(survivor.data), word],
                                   capture_output=True, text=True, timeout=60)
+        told = recover(id)
+        self.assertEqual(told.returncode, 2, told)
+        self.assertIn("--unsafe", told.stderr)
+        unsafe = ["--unsafe"]
         told = recover("some-other")
         self.assertEqual(told.returncode, 1, told)
         self.assertIn("nothing was changed", told.stderr)
@@ -146,6 +151,8 @@ class MajorityLost(ClusterCase):
         self.assertIn("it is the whole cluster now", told.stderr)
         survivor.start()
         wait_for(lambda: survivor.admin("GET", "/cluster")["epoch"] == 2, 20, "it is founded anew")
+        told = [(a["what"], a["detail"]) for a in survivor.admin("GET", "/cluster/audit")["records"]]
+        self.assertTrue(any("without a majority" in what and "epoch 2" in detail for what, detail in told), told)
         self.assertTrue(survivor.verify("show")["ok"])
         self.assertEqual(survivor.verify("show")["confirmed"], 1)
         again = Customer(survivor, "show").enter()

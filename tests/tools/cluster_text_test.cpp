@@ -69,7 +69,7 @@ TEST_CASE("cluster status: what is wrong is said in words, with what to do", "[t
   SECTION("a partition without a leader, while a majority is there") {
     auto d = json(with(healthy(), R"("leader":2)", R"("leader":0)"));
     CHECK(cluster_troubles(d) ==
-          lines{"partition 1 has no leader in term 6, its events stand still: an election should "
+          lines{"partition 1 has no leader in term 6 at index 300, its events stand still: an election should "
                 "end that within seconds"});
   }
   SECTION("and for want of one") {
@@ -78,8 +78,8 @@ TEST_CASE("cluster status: what is wrong is said in words, with what to do", "[t
     text = with(text, R"("reachable":true)", R"("reachable":false)");
     auto told = cluster_troubles(json(text));
     REQUIRE(told.size() == 3);
-    CHECK(told[2] == "partition 1 has no leader in term 6, its events stand still: of its 3 voters a, b can not be "
-                     "reached, and a majority is needed");
+    CHECK(told[2] == "partition 1 has no leader in term 6 at index 300, its events stand still: of its 3 voters a, b can not be "
+                     "reached, and a majority is needed: start them; if they are gone for good: sluicectl cluster recover");
   }
   SECTION("also when those that are away said nothing for a while") {
     auto text = with(healthy(), R"("leader":2,"term":6,"index":300,"replicas":[)",
@@ -95,7 +95,8 @@ TEST_CASE("cluster status: what is wrong is said in words, with what to do", "[t
   }
   SECTION("a replica far behind, if its node is there") {
     auto text = with(healthy(), R"("index":19990,"lag":10)", R"("index":5,"lag":19995)");
-    CHECK(cluster_troubles(json(text)) == lines{"partition 0: the replica on b is 19,995 entries behind index 20000"});
+    CHECK(cluster_troubles(json(text)) == lines{"partition 0: the replica on b is 19,995 entries behind index 20000 of term 5: look at its disk and "
+                                                  "its line"});
     CHECK(cluster_troubles(json(with(text, b_up, with(b_up, "true", "false")))).size() == 1);
   }
   SECTION("a disk that fills up") {
@@ -106,7 +107,7 @@ TEST_CASE("cluster status: what is wrong is said in words, with what to do", "[t
     auto text = with(healthy(), R"("replication":3)", R"("replication":5)");
     CHECK(cluster_troubles(json(text)) ==
           lines{"there are 3 active members for a replication of 5: add a node (sluicectl cluster token)",
-                "fewer than 5 voters hold partitions 0, 1"});
+                "fewer than 5 voters hold partitions 0, 1: they move by themselves once there are members enough"});
   }
   SECTION("and nothing a node sends can steer the terminal") {
     auto d = json(with(healthy(), "10.0.0.1:7070", "\\u001b[2J"));
@@ -136,7 +137,7 @@ TEST_CASE("cluster status: what goes on is told, too", "[tools][cluster]") {
     auto text = with(healthy(), R"({"node":3,"kind":"VOTER","index":20000,"lag":0})",
                      R"({"node":3,"kind":"LEARNER","index":0,"lag":20000})");
     CHECK(cluster_notes(json(text)) == lines{"node c is being filled with partition 0"});
-    CHECK(cluster_troubles(json(text)) == lines{"fewer than 3 voters hold partition 0"});
+    CHECK(cluster_troubles(json(text)) == lines{"fewer than 3 voters hold partition 0: they move by themselves once there are members enough"});
   }
   SECTION("a replica that lost its log") {
     auto text = with(healthy(), R"({"node":2,"kind":"VOTER","index":300,)",

@@ -38,7 +38,7 @@ file(CHMOD_RECURSE "${CPACK_TEMPORARY_DIRECTORY}/etc" "${CPACK_TEMPORARY_DIRECTO
 set(CPACK_PRE_BUILD_SCRIPTS "${made}/folders.cmake")
 
 install(TARGETS sluiced sluicectl RUNTIME DESTINATION usr/bin)
-install(FILES "${packaging}/sluiced.service" DESTINATION usr/lib/systemd/system)
+install(FILES "${PROJECT_SOURCE_DIR}/cluster/sluiced.service" DESTINATION usr/lib/systemd/system)
 install(FILES "${packaging}/sluiced.toml" DESTINATION etc/sluice)
 install(FILES "${packaging}/README.Debian" "${packaging}/copyright" "${made}/changelog.gz" DESTINATION ${documents})
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/cluster/samples/" DESTINATION ${documents}/examples)

@@ -2,10 +2,7 @@
 #include "commands.hpp"
 #include "fields.hpp"
 
-#include <cstring>
 #include <filesystem>
-
-#include <unistd.h>
 
 namespace sluice::ctl {
 
@@ -14,13 +11,6 @@ namespace {
 void add_row(table& t, const codec::document& b) {
   t.add({printable(text_in(b, "id")), printable(text_in(b, "createdAt")), figure_in(b, "epoch"),
          std::to_string(list_in(b, "partitions").size()), figure_in(b, "bytes")});
-}
-
-/// sluiced beside this program.
-std::filesystem::path daemon_path() {
-  std::error_code failed;
-  auto self = std::filesystem::read_symlink("/proc/self/exe", failed);
-  return failed ? std::filesystem::path{"sluiced"} : self.parent_path() / "sluiced";
 }
 
 } // namespace
@@ -54,16 +44,8 @@ void restore_backup(const settings&, const std::filesystem::path& backup, const 
   bool cut_short = std::filesystem::exists(data / "restoring"); // sluiced begins it again
   if (std::filesystem::exists(data) && !std::filesystem::is_empty(data) && !cut_short)
     throw failure{exit_code::refused, data.string() + " is not empty; a backup is restored into a new data folder"};
-  auto program = daemon_path().string();
-  std::vector<std::string> words{program, "--restore", backup.string(), "--data", data.string()};
-  words.insert(words.end(), options.begin(), options.end());
-  std::vector<char*> arguments;
-  for (auto& w : words)
-    arguments.push_back(w.data());
-  arguments.push_back(nullptr);
   say("sluicectl: starting the first node of the restored cluster; the others join it as new ones");
-  ::execv(program.c_str(), arguments.data());
-  throw failure{exit_code::refused, "can not run " + program + ": " + std::strerror(errno)};
+  become_sluiced({"--restore", backup.string(), "--data", data.string()}, options);
 }
 
 } // namespace sluice::ctl

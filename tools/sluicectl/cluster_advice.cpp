@@ -49,12 +49,16 @@ std::vector<advice> cluster_advice(const codec::document& cluster) {
       ++idle;
   }
   auto replication = number_in(cluster, "replication");
+  // One thing at a time: a hook that follows them must come to rest.
   if (members < 3)
-    all.push_back({"add", "", "with " + std::to_string(members) +
-                                  " members the loss of one stops the cluster or loses what only it has; three survive it"});
+    all.push_back({"add", "", "with " + std::to_string(members) + (members == 1 ? " member" : " members") +
+                                  " the loss of one stops the cluster or loses what only it has; three survive it"});
   else if (replication < 3)
     all.push_back({"replicate", "", "each partition has one copy: sluicectl cluster replication 3"});
-  if (replication > 0 && members > replication && idle == members)
+  else if (members < replication)
+    all.push_back({"add", "", "each partition should have " + std::to_string(replication) + " copies, and there are " +
+                                  std::to_string(members) + " members"});
+  else if (members > replication && idle == members)
     all.push_back({"remove", "", "all " + std::to_string(members) + " members are idle and " +
                                      std::to_string(replication) + " would do: drain one, then remove it"});
   return all;
@@ -77,6 +81,7 @@ void run_hook(const std::string& command, const std::string& json) {
   auto* to = ::popen(command.c_str(), "w");
   if (to == nullptr)
     throw failure{exit_code::refused, "can not run the hook '" + command + "'"};
+  std::setvbuf(to, nullptr, _IONBF, 0); // whether it reads that is its own affair: what it returns counts
   std::fputs((json + "\n").c_str(), to);
   if (::pclose(to) != 0)
     throw failure{exit_code::refused, "the hook '" + command + "' failed"};

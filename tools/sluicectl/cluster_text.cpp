@@ -159,10 +159,11 @@ std::string leaderless(const document& p, const node_list& nodes) {
       away.push_back(nodes.name_of(id));
   }
   auto text =
-      "partition " + figure_in(p, "id") + " has no leader in term " + figure_in(p, "term") + ", its events stand still";
+      "partition " + figure_in(p, "id") + " has no leader in term " + figure_in(p, "term") + " at index " +
+      figure_in(p, "index") + ", its events stand still";
   if (2 * away.size() >= voters.size() && !voters.empty())
     return text + ": of its " + std::to_string(voters.size()) + " voters " + some_of(away) +
-           " can not be reached, and a majority is needed";
+           " can not be reached, and a majority is needed: start them; if they are gone for good: sluicectl cluster recover";
   return text + ": an election should end that within seconds";
 }
 
@@ -178,7 +179,8 @@ void tell_partitions(std::vector<std::string>& told, const document& cluster, co
       // Of one that is away this was said; of a learner it is expected.
       if (lag > lag_worth_telling && !is_learner(r) && node != nullptr && reachable(*node))
         told.push_back("partition " + figure_in(p, "id") + ": the replica on " + nodes.name_of(number_in(r, "node")) +
-                       " is " + grouped(lag) + " entries behind index " + figure_in(p, "index"));
+                       " is " + grouped(lag) + " entries behind index " + figure_in(p, "index") + " of term " +
+                       figure_in(p, "term") + ": look at its disk and its line");
     }
     auto voters = static_cast<std::int64_t>(voters_of(p).size());
     if (voters > 0 && voters < replication)
@@ -186,7 +188,8 @@ void tell_partitions(std::vector<std::string>& told, const document& cluster, co
   }
   if (!thin.empty())
     told.push_back("fewer than " + std::to_string(replication) + " voters hold " +
-                   (thin.size() == 1 ? "partition " : "partitions ") + some_of(thin));
+                   (thin.size() == 1 ? "partition " : "partitions ") + some_of(thin) +
+                   ": they move by themselves once there are members enough");
 }
 
 } // namespace

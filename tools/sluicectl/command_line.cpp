@@ -206,9 +206,37 @@ void add_token_ttl(CLI::App* command, arguments& a) {
       ->capture_default_str();
 }
 
+/// Handed on to sluiced.
+void add_node_options(CLI::App* command, arguments& a, std::initializer_list<const char*> options) {
+  for (const auto* option : options)
+    command
+        ->add_option_function<std::string>(
+            option,
+            [&a, option](const std::string& value) {
+              a.node_options.emplace_back(option);
+              a.node_options.push_back(value);
+            },
+            "of sluiced")
+        ->type_name("");
+}
+
+void add_founding_commands(CLI::App& cluster, arguments& a) {
+  auto* init = add(cluster, a, "init", "found a cluster: becomes its first node, sluiced",
+                   [&a] { init_cluster(a.output, a.node_options); });
+  init->add_option("--data", a.output, "the node's data folder; must be empty")->required()->type_name("DIR");
+  add_node_options(init, a, {"--name", "--listen", "--peer-listen", "--payment-provider", "--config", "--partitions",
+                             "--cluster-ca", "--cluster-cert", "--cluster-key"});
+  auto* recover = add(cluster, a, "recover", "go on without the majority, with what this stopped node has; needs no other",
+                      [&a] { recover_cluster(a.output, a.text, a.force); });
+  recover->add_option("id", a.text, "the cluster's id, as a confirmation")->required()->type_name("CLUSTER-ID");
+  recover->add_option("--data", a.output, "the data folder of this node")->required()->type_name("DIR");
+  recover->add_flag("--unsafe", a.force, "the others are gone for good, with what only they had");
+}
+
 void add_cluster_commands(CLI::App& app, arguments& a) {
   auto& cluster = *app.add_subcommand("cluster", "nodes, copies and leaders");
   cluster.require_subcommand(1);
+  add_founding_commands(cluster, a);
 
   auto* status = add(cluster, a, "status", "nodes, partitions, leaders, lag, and what is wrong; exit code 1 if anything is",
                      [&a] { show_cluster(a.common, a.cluster); });
@@ -269,16 +297,7 @@ void add_backup_commands(CLI::App& app, arguments& a) {
                       [&a] { restore_backup(a.common, a.text, a.output, a.node_options); });
   restore->add_option("--from", a.text, "the backup's folder")->required()->type_name("DIR");
   restore->add_option("--data", a.output, "the new node's data folder; must be empty")->required()->type_name("DIR");
-  for (const auto* option : {"--name", "--listen", "--peer-listen", "--payment-provider", "--config"})
-    restore
-        ->add_option_function<std::string>(
-            option,
-            [&a, option](const std::string& value) {
-              a.node_options.emplace_back(option);
-              a.node_options.push_back(value);
-            },
-            "of sluiced")
-        ->type_name("");
+  add_node_options(restore, a, {"--name", "--listen", "--peer-listen", "--payment-provider", "--config"});
 }
 
 /// KIND[/EVENT[/BLOCK or USER]] into its parts.

@@ -80,6 +80,13 @@ void rebalance_cluster(const settings& s);
 void advise(const settings& s, const std::string& hook);
 void make_certificates(const settings& s, const std::filesystem::path& folder, const std::vector<std::string>& names);
 
+// the first node of a cluster (founding.cpp)
+/// Becomes sluiced, with these options. Returns only by throwing.
+void become_sluiced(std::vector<std::string> words, const std::vector<std::string>& more);
+void init_cluster(const std::filesystem::path& data, const std::vector<std::string>& options);
+/// The folder's node becomes the whole cluster. `cluster` is its id, typed as a confirmation.
+void recover_cluster(const std::filesystem::path& data, const std::string& cluster, bool unsafe);
+
 // backups (backup_commands.cpp)
 void create_backup(const settings& s);
 void list_backups(const settings& s);
