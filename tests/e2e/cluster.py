@@ -83,9 +83,9 @@ class Member(Node):
 
 
 class Cluster:
-    """Nodes 1, 2, … of one cluster. `hosts` are their addresses."""
+    """Nodes 1, 2, … of one cluster, with certificates of an authority of their own. `hosts` are their addresses."""
 
-    def __init__(self, folder, provider, size=3, tls=False, options=(), hosts=None):
+    def __init__(self, folder, provider, size=3, tls=True, options=(), hosts=None):
         self.folder = folder
         self.provider = provider
         self.options = options
@@ -241,7 +241,7 @@ class ClusterCase(Case):
     """A test class with a cluster and a provider."""
 
     SIZE = 3
-    TLS = False
+    TLS = True
     OPTIONS = ()
 
     @classmethod

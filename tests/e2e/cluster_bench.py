@@ -34,7 +34,7 @@ def disk_mib(node):
 class Bench:
     def __init__(self, folder):
         self.provider = Provider(folder).start()
-        self.cluster = Cluster(folder / "cluster", self.provider, 3)
+        self.cluster = Cluster(folder / "cluster", self.provider, 3, tls=False)
         self.cluster.folder.mkdir(exist_ok=True)
         self.cluster.start()
         self.cluster.put_event(definition("show", admission={"maxActiveUsers": 1}))

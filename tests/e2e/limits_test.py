@@ -257,5 +257,58 @@ class Many(Case):
         self.assertEqual(node.client().post(QUEUE, {"userId": "u3"}).status, 202)  # who is in line stays in line
 
 
+class Memory(Case):
+    """A node whose memory is nearly used up: nobody new gets into a line, everybody who is in one is served to the end."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.provider = cls.make_provider().start()
+        cls.node = cls.make_node(provider=cls.provider).start()
+        cls.node.put_event(definition("show", admission={"maxActiveUsers": 1}))
+
+    def restart(self, limit, *customers):
+        """With so many MiB; what the log said from then on is told by `said`."""
+        for c in customers:
+            c.http.close()
+        self.assertEqual(self.node.stop(), 0)
+        self.logged = len(self.node.log_text())
+        self.node.options = ("--memory-limit-mib", str(limit))
+        self.node.start()
+
+    def said(self):
+        return [line for line in self.node.log_text()[self.logged:].splitlines() if "node.memory" in line]
+
+    def try_join(self, user):
+        return self.node.client().post(QUEUE, {"userId": user})
+
+    def test_no_new_joins_and_the_line_moves_on(self):
+        inside, waiting = Customer(self.node, "show").enter(), Customer(self.node, "show")
+        self.assertEqual(waiting.join()["state"], "WAITING")
+        self.restart(1, inside, waiting)
+        before = self.node.stats("show")["lastTicket"]
+        for n in range(3):
+            self.assert_problem(self.try_join(f"new-{n}"), 503, "OVERLOADED")
+        said = self.said()
+        self.assertEqual(len(said), 1, said)  # once, not with every look
+        self.assertRegex(said[0], r"warn.*node\.memory used-mib=\d+ limit-mib=1 joins=refused")
+
+        answer = waiting.http.get(waiting.base + "/queue", waiting.token)
+        self.assertEqual((answer.status, answer.json["state"], answer.json["position"]), (200, "WAITING", 1))
+        inside.await_state(inside.pay(inside.hold("A-1-1")), "CONFIRMED")  # its place is free then
+        waiting.claim()
+        held = waiting.hold("A-1-2")
+        self.assertEqual(waiting.http.post(f"{waiting.base}/holds/{held}/extend", {}, waiting.admission, "x").status, 200)
+        waiting.await_state(waiting.pay(held), "CONFIRMED")
+        self.assertEqual(self.node.client().get("/api/v1/events/show/availability").status, 200)
+        self.assert_problem(self.try_join("new-3"), 503, "OVERLOADED")
+        self.assertEqual(self.node.stats("show")["lastTicket"], before)
+
+        self.restart(1 << 20)
+        self.assertIn(self.try_join("new-0").status, (200, 202))
+        self.assertEqual(self.said(), [])
+        self.assert_adds_up(self.node, "show")
+
+
 if __name__ == "__main__":
     main()
