@@ -19,7 +19,7 @@ class Recorder(threading.Thread):
         self.cluster = cluster
         self.partition = partition
         self.every = every
-        self.entries = {n.number: {} for n in cluster.nodes}  # of each node: index to (term, kind, commands)
+        self.entries = {n.number: {} for n in cluster.nodes}  # of each node: index to (term, kind, at, commands, wall)
         self.differ = []
         self.over = threading.Event()
 
@@ -53,7 +53,8 @@ class Recorder(threading.Thread):
             if not page:
                 return
             for e in page:
-                known[e["index"]] = (e["term"], e["kind"], e.get("logTimeMs", 0), e.get("commands", []))
+                known[e["index"]] = (e["term"], e["kind"], e.get("logTimeMs", 0), e.get("commands", []),
+                                     e.get("wallTimeMs", 0))
             after = page[-1]["index"]
 
     # ---- what all agree on ----
@@ -81,7 +82,8 @@ class Recorder(threading.Thread):
 class Model:
     """A sale as the log's commands tell it: who holds which seat, who stands where, who paid."""
 
-    def __init__(self, seat_ids, area_capacity):
+    def __init__(self, seat_ids, area_capacity, number=1):
+        self.event = str(number)      # others may live in the same partition
         self.seat_ids = seat_ids      # by index, of the only block
         self.free_places = area_capacity
         self.owner = {}               # seat id: hold id
@@ -100,6 +102,8 @@ class Model:
         self.last[(what, id)] = index
 
     def apply(self, index, to, command):
+        if to.split("/")[1:2] != [self.event]:
+            return
         for name, c in command.items():
             user = to.split("/", 2)[2] if to.startswith("session/") else c.get("user")
             handler = getattr(self, "on_" + name, None)
@@ -139,7 +143,7 @@ class Model:
             return
         seats = [self.seat_ids[s] for p in c["parts"] if not p["area"] for s in p["seats"]]
         places = sum(p["quantity"] for p in c["parts"] if p["area"])
-        if any(s in self.owner for s in seats) or places > self.free_places:
+        if user not in self.tickets or any(s in self.owner for s in seats) or places > self.free_places:
             return
         id = id_text(c["hold"])
         self.holds[id] = {"user": user, "seats": seats, "places": places, "reservation": None}
@@ -209,10 +213,10 @@ class Model:
 class Witness:
     """The merged log, replayed; and whether clients were told what it says."""
 
-    def __init__(self, log, seat_ids, area_capacity):
+    def __init__(self, log, seat_ids, area_capacity, number=1):
         self.log = log
-        self.model = Model(seat_ids, area_capacity)
-        for index, term, kind, at, commands in log:
+        self.model = Model(seat_ids, area_capacity, number)
+        for index, _, _, _, commands, _ in log:
             for c in commands:
                 self.model.apply(index, c["to"], c["command"])
 
@@ -220,7 +224,7 @@ class Witness:
         """Terms and times never fall."""
         found = []
         term = at = 0
-        for index, t, kind, ms, _ in self.log:
+        for index, t, _, ms, *_ in self.log:
             if t < term:
                 found.append(f"entry {index} is of term {t}, after one of {term}")
             if ms and ms < at:

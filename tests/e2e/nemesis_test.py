@@ -12,12 +12,14 @@ import sys
 import threading
 import time
 
+import narrow_sale
 import nemesis_faults
 import nemesis_wires
 import seat_check
 from cluster import Cluster, ClusterCase
 from harness import definition, main, wait_for
 from history_checks import HistoryChecks
+from line_witness import Line
 from log_witness import Recorder, Witness
 from programs import Provider
 from shopper import History, Shopper, Walker
@@ -80,15 +82,18 @@ class Nemesis(HistoryChecks, ClusterCase):
         cls.cluster.put_event(definition("show", rows=ROWS, seats=PER_ROW, area=PLACES, price=1000, limitPerUser=8,
                                          holdTtlSeconds=7200, keepActiveAfterBooking=True,
                                          admission={"maxActiveUsers": 6, "activeTtlSeconds": 14400, "claimWindowSeconds": 900}))
-        cls.history = History()
+        cls.narrow_number = cls.cluster.put_event(narrow_sale.event_file())
+        cls.history, cls.narrow_history = History(), History()
         cls.diary = []  # of Strikes
-        cls.recorder = Recorder(cls.cluster, cls.cluster.homes["show"])
+        cls.recorders = {p: Recorder(cls.cluster, p) for p in cls.cluster.homes.values()}
         cls.terms_before = cls.term()
-        for node in cls.cluster.nodes:
-            cls.recorder.copy(node)  # while a page still begins with the first entry
-        cls.recorder.start()
+        for recorder in cls.recorders.values():
+            for node in cls.cluster.nodes:
+                recorder.copy(node)  # while a page still begins with the first entry
+            recorder.start()
         cls.rage()
-        cls.recorder.finish()
+        for recorder in cls.recorders.values():
+            recorder.finish()
         cls.node = cls.cluster[1]
 
     mounted = None
@@ -133,6 +138,10 @@ class Nemesis(HistoryChecks, ClusterCase):
         customers = [kind(n, cls.cluster.nodes, "show", cls.history, stop, SEATS, "floor") for n, kind in enumerate(kinds)]
         for c in customers:
             c.pace = PACE
+        customers += [narrow_sale.Visitors(n, cls.cluster.nodes, narrow_sale.EVENT, cls.narrow_history, stop,
+                                           narrow_sale.SEATS, "") for n in range(narrow_sale.VISITORS)]
+        cls.operator = narrow_sale.Operator(cls.cluster.nodes, OPTIONS.minutes * 60, stop)
+        for c in [*customers, cls.operator]:
             c.start()
         try:
             time.sleep(1)
@@ -147,11 +156,15 @@ class Nemesis(HistoryChecks, ClusterCase):
                     cls.world.dice.shuffle(deck)
                 cls.strike(deck.pop()(cls.world))
                 time.sleep(cls.world.dice.uniform(0.2, 2))
+            cls.operator.join(20)
+            cls.operator.act("close", {})
+            stop.wait(2)  # for those who still try
         finally:
             stop.set()
-            for c in customers:
+            threads = [*customers, cls.operator]
+            for c in threads:
                 c.join(90)
-        failures = [repr(c.failure) for c in customers if c.failure] + [f"{c.name} hangs" for c in customers if c.is_alive()]
+        failures = [repr(c.failure) for c in threads if c.failure] + [f"{c.name} hangs" for c in threads if c.is_alive()]
         if failures:
             raise AssertionError(f"seed {OPTIONS.seed}, after {cls.diary}:\n" + "\n".join(failures))
 
@@ -170,7 +183,7 @@ class Nemesis(HistoryChecks, ClusterCase):
         cls.cluster.await_replicated(3)
         back = time.monotonic()
         seen = fault.seen(traces)
-        tries = sum(1 for when, *_ in list(cls.history.failures) if began <= when <= back)
+        tries = sum(1 for when, *_ in cls.history.failures + cls.narrow_history.failures if began <= when <= back)
         cls.diary.append(Strike(fault.name, details, began, healed, back, seen, tries))
         print(f"{details}, {seen or 'nothing seen of it'}, {tries} tries failed, back after {back - healed:.1f} s",
               file=sys.stderr, flush=True)
@@ -214,13 +227,18 @@ class Nemesis(HistoryChecks, ClusterCase):
         return found
 
     def test_all_replicas_wrote_the_same(self):
-        self.assertEqual(self.recorder.disagreements()[:3], [])
+        for recorder in self.recorders.values():
+            self.assertEqual(recorder.disagreements()[:3], [])
         self.cluster.await_equal_states()
 
-    def test_one_log_explains_every_answer(self):
-        log, gaps = self.recorder.merged()
+    def log_of(self, event):
+        log, gaps = self.recorders[self.cluster.homes[event]].merged()
         self.assertEqual(gaps, [])
         self.assertEqual(log[0][0], 1)
+        return log
+
+    def test_one_log_explains_every_answer(self):
+        log = self.log_of("show")
         witness = Witness(log, SEATS, PLACES)
         self.assertEqual(witness.model.mistakes, [])
         self.assertEqual(witness.order_mistakes()[:3], [])
@@ -243,7 +261,7 @@ class Nemesis(HistoryChecks, ClusterCase):
         print(f"\n{len(seats)} seats, {sum(map(len, seats.values()))} operations, {len(unclear)} undecided")
 
     def test_the_checkers_see_lies(self):
-        log, _ = self.recorder.merged()
+        log = self.log_of("show")
         lied = lambda change: Witness(change(log), SEATS, PLACES)
         held = next(o for o in self.history.of("hold") if o["status"] == 201 and o["answer"]["seats"])
         joined = self.history.of("join")[0]
@@ -261,13 +279,72 @@ class Nemesis(HistoryChecks, ClusterCase):
         without = lambda entries: [e for e in entries if held["key"] not in str(e[4])]
         self.assertTrue(lied(without).lost(self.history))
         self.assertTrue(lied(without).wrong_answers(self.history))
-        backwards = lambda entries: [(i, 10 ** 6 - t, k, ms, c) for i, t, k, ms, c in entries[:-5]] + entries[-5:]
+        backwards = lambda entries: [(i, 10 ** 6 - t, *rest) for i, t, *rest in entries[:-5]] + entries[-5:]
         self.assertTrue(lied(backwards).order_mistakes())
         twice = history_with(None)
         twice.operations = self.history.operations + [
             {**held, "key": "x", "answer": {**held["answer"], "holdId": "another"}}]
         seat = held["answer"]["seats"][0]["id"]
         self.assertFalse(seat_check.is_possible(seat_check.operations_of_seats(twice)[seat]))
+
+    def line(self, log=None, **settings):
+        return Line(log or self.log_of("narrow"), self.narrow_number, {**narrow_sale.SETTINGS, **settings}, self.narrow_history)
+
+    def test_the_narrow_sale_kept_its_word(self):
+        line = self.line()
+        codes = collections.Counter(o["answer"]["code"] for o in self.narrow_history.operations if o["status"] >= 400)
+        figures = {"tickets": len(line.tickets), "seen let in": len(line.inside), "claimed": len(line.told_until),
+                   "over": sum(1 for o in self.narrow_history.of("look") if o["answer"]["state"] == "EXPIRED"),
+                   "full": line.times_full(), "holds": len(line.accepted), **codes}
+        print(f"\n{figures}")
+        self.assertEqual(line.all_mistakes(), {})
+        wait_for(lambda: self.node.stats("narrow")["activeUsers"] == 0, 15, "the last visits end")
+        told = self.node.verify("narrow")
+        self.assertEqual(told["joined"], len(line.tickets))
+        self.assertGreater(len(line.inside), 0.7 * told["admitted"], "INVALID: too few were seen let in")
+        wanted = ("claimed", "over", "full", "holds", "TICKET_EXPIRED", "HOLD_LAPSED", "NOT_ADMITTED", "LIMIT_PER_USER")
+        few = 2 * OPTIONS.minutes
+        self.assertTrue(all(figures.get(name, 0) >= few for name in wanted) and codes["EVENT_CLOSED"], f"INVALID: {figures}")
+        self.assertEqual(len(line.pauses), 2)
+
+    def test_the_narrow_checks_see_lies(self):
+        log = self.log_of("narrow")
+        lies = [("outflow", {"rate": 250}), ("idle", {"rate": 1_200}), ("cap", {"cap": 9}), ("idle", {"cap": 20}),
+                ("times", {"window": 1_900}), ("claim", {"visit": 6_900}), ("answer", {"hold": 4_900}),
+                ("answer", {"hold": 5_100}), ("limit", {"limit": 1}), ("answer", {"limit": 3})]
+        for kind, lie in lies:
+            with self.subTest(lie=lie):
+                self.assertIn(kind, self.line(log, **lie).all_mistakes())
+        pause, resume, close = 2, 3, 4
+        for kind, action, by in (("pause", pause, -100), ("pause", resume, 100), ("answer", close, -400), ("join", close, 10)):
+            with self.subTest(action=action, by=by):
+                self.assertIn(kind, self.line(self.moved(log, action, by)).all_mistakes())
+        for kind, lie in (("claim", lambda t: t.admitted + 2_000), ("claim", lambda t: None)):
+            line = self.line(log)
+            t = next(t for t in line.inside if t.claimed and t.claimed > t.admitted and t.gone is None)
+            t.claimed = lie(t)
+            self.assertIn(kind, line.all_mistakes())
+        line = self.line(log)
+        line.inside[5].admitted, line.inside[9].admitted = line.inside[9].admitted, line.inside[5].admitted
+        self.assertIn("order", line.all_mistakes())
+        line = self.line(log)
+        for t in line.inside:
+            t.admitted += 1_000
+        self.assertIn("state", line.all_mistakes())
+
+    @staticmethod
+    def moved(log, action, by):
+        """The log, with the first such word of the operator so many entries earlier or later."""
+        entries = [[*e[:4], list(e[4]), e[5]] for e in log]
+        at, word = next((n, c) for n, e in enumerate(entries) for c in e[4]
+                        if c["command"].get("controlEvent", {}).get("action") == action)
+        entries[at][4].remove(word)
+        step = 1 if by > 0 else -1
+        at = min(max(1, at + by), len(entries) - 1)
+        while not entries[at][3]:  # to one with a time
+            at += step
+        entries[at][4].insert(0, word)
+        return [tuple(e) for e in entries]
 
     def test_every_replica_can_prove_it(self):
         partition = self.cluster.homes["show"]
