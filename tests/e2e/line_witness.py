@@ -47,6 +47,7 @@ class Line:
         self.limits = []       # (at, rate, cap), each from then on
         self.pauses = []       # [from, to]
         self.closed = None     # (index, at)
+        self.orders = []       # (index, what, request id) of the operator, each once
         self.visits = {}       # user: (admission id, until, ticket)
         self.holds = {}        # id: dict
         self.owner = {}        # seat: hold id, or True once sold
@@ -90,17 +91,26 @@ class Line:
 
     # ---- the line ----
 
+    def is_new_order(self, index, what, c):
+        new = c["requestId"] not in [id for *_, id in self.orders]
+        if new:
+            self.orders.append((index, what, c["requestId"]))
+        return new
+
     def on_defineEvent(self, index, at, wall, user, c):
+        self.is_new_order(index, "defined", c)
         if not self.limits:
             self.limits = [(at, self.s["rate"], self.s["cap"])]
 
     def on_setAdmission(self, index, at, wall, user, c):
         _, rate, cap = self.limits[-1]
         new = c["patch"].get("usersPerMinute", rate), c["patch"].get("maxActiveUsers", cap)
-        if new != (rate, cap):
+        if new != (rate, cap) and self.is_new_order(index, "admission", c):
             self.limits.append((at, *new))
 
     def on_controlEvent(self, index, at, wall, user, c):
+        if not self.is_new_order(index, {1: "open", 2: "pause", 3: "resume", 4: "close"}[c["action"]], c):
+            return
         paused = self.pauses and self.pauses[-1][1] is None
         if c["action"] == 2 and not paused:
             self.pauses.append([at, None])

@@ -94,6 +94,8 @@ class Model:
         self.tickets = {}             # user: ticket, while in the line or inside
         self.given = []               # (user, ticket) in order
         self.mistakes = []
+        self.moves = []               # (index, seat, is it taken from then on)
+        self.now = 0                  # index
         self.first = {}               # (what, id): first index
         self.last = {}
 
@@ -104,6 +106,7 @@ class Model:
     def apply(self, index, to, command):
         if to.split("/")[1:2] != [self.event]:
             return
+        self.now = index
         for name, c in command.items():
             user = to.split("/", 2)[2] if to.startswith("session/") else c.get("user")
             handler = getattr(self, "on_" + name, None)
@@ -150,6 +153,7 @@ class Model:
         self.by_key[(user, key)] = id
         for s in seats:
             self.owner[s] = id
+            self.moves.append((index, s, True))
         self.free_places -= places
 
     def on_releaseHold(self, index, user, c):
@@ -163,6 +167,7 @@ class Model:
         h = self.holds.pop(id)
         for s in h["seats"]:
             del self.owner[s]
+            self.moves.append((self.now, s, False))
         self.free_places += h["places"]
 
     # ---- money ----
@@ -244,6 +249,26 @@ class Witness:
         if o["name"] == "cancel":
             return "cancel", o["path"].rsplit("/", 1)[1]
         return None
+
+    def taken(self):
+        """A function: the seats taken with entry `version`, and those that move in that very entry. To be asked in any order,
+        best in that of the log."""
+        moves = self.model.moves
+        state = {"at": 0, "taken": set()}
+
+        def at(version):
+            if state["at"] and moves[state["at"] - 1][0] > version:
+                state.update(at=0, taken=set())
+            while state["at"] < len(moves) and moves[state["at"]][0] <= version:
+                _, seat, is_taken = moves[state["at"]]
+                (state["taken"].add if is_taken else state["taken"].discard)(seat)
+                state["at"] += 1
+            just_now, n = set(), state["at"]
+            while n and moves[n - 1][0] == version:
+                n -= 1
+                just_now.add(moves[n][1])
+            return state["taken"], just_now
+        return at
 
     def lost(self, history):
         """Acknowledged, and not in the log."""

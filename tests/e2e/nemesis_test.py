@@ -16,6 +16,7 @@ import narrow_sale
 import nemesis_faults
 import nemesis_wires
 import seat_check
+from bystanders import Listener, Once
 from cluster import Cluster, ClusterCase
 from harness import definition, main, wait_for
 from history_checks import HistoryChecks
@@ -27,6 +28,7 @@ from shopper import History, Shopper, Walker
 OPTIONS = argparse.Namespace(minutes=1.5, seed=1, tls=True, relays=False)
 ROWS, PER_ROW, PLACES = 40, 50, 5000
 SEATS = [f"A-{row}-{n}" for row in range(1, ROWS + 1) for n in range(1, PER_ROW + 1)]
+OWN_SEATS = SEATS[-PER_ROW:]  # of who asks only once
 SHOPPERS, WALKERS = 6, 1
 OVERTIME = 25  # seconds more at most, until every fault struck once
 PACE = 0.02  # seconds between two questions: the machine has other things to do, and what is done must be checked
@@ -135,13 +137,16 @@ class Nemesis(HistoryChecks, ClusterCase):
     def rage(cls):
         stop = threading.Event()
         kinds = [Shopper] * SHOPPERS + [Walker] * WALKERS
-        customers = [kind(n, cls.cluster.nodes, "show", cls.history, stop, SEATS, "floor") for n, kind in enumerate(kinds)]
+        seats = SEATS[:-PER_ROW]
+        customers = [kind(n, cls.cluster.nodes, "show", cls.history, stop, seats, "floor") for n, kind in enumerate(kinds)]
         for c in customers:
             c.pace = PACE
         customers += [narrow_sale.Visitors(n, cls.cluster.nodes, narrow_sale.EVENT, cls.narrow_history, stop,
                                            narrow_sale.SEATS, "") for n in range(narrow_sale.VISITORS)]
         cls.operator = narrow_sale.Operator(cls.cluster.nodes, OPTIONS.minutes * 60, stop)
-        for c in [*customers, cls.operator]:
+        cls.once = Once(len(customers), cls.cluster.nodes, "show", cls.history, stop, OWN_SEATS, "floor")
+        cls.listeners = [Listener(node, "show") for node in cls.cluster.nodes]
+        for c in [*customers, cls.once, cls.operator, *cls.listeners]:
             c.start()
         try:
             time.sleep(1)
@@ -161,7 +166,7 @@ class Nemesis(HistoryChecks, ClusterCase):
             stop.wait(2)  # for those who still try
         finally:
             stop.set()
-            threads = [*customers, cls.operator]
+            threads = [*customers, cls.once, cls.operator]
             for c in threads:
                 c.join(90)
         failures = [repr(c.failure) for c in threads if c.failure] + [f"{c.name} hangs" for c in threads if c.is_alive()]
@@ -353,6 +358,78 @@ class Nemesis(HistoryChecks, ClusterCase):
             with self.subTest(leader=node.title):
                 told = self.assert_adds_up(node, "show")
                 self.assertEqual(told["joined"], len({o["answer"]["ticketNumber"] for o in self.history.of("join")}))
+
+    # ---- those who look on ----
+
+    def test_every_listener_saw_the_sale(self):
+        witness = Witness(self.log_of("show"), SEATS, PLACES)
+        read = lambda: {s["id"]: s["status"] for s in self.node.client().get("/api/v1/events/show/blocks/A").json["seats"]
+                        if s["status"] != "AVAILABLE"}
+        for listener in self.listeners:
+            wait_for(lambda: listener.picture()[0] == read(), 20, lambda: f"{listener.node.title} hears of the last seat", 0.2)
+            told = self.node.client().get("/api/v1/events/show/availability").json["areas"][0]
+            self.assertEqual(listener.picture()[1]["floor"].items() - told.items(), set())
+            self.assertEqual(listener.mistakes(witness.taken())[:3], [])
+            self.assertGreater(len(listener.heard), 1, "INVALID: no stream ever broke")
+        told = [sum(map(len, listener.heard)) for listener in self.listeners]
+        print(f"\n{told} events in {[len(listener.heard) for listener in self.listeners]} streams")
+        self.assertTrue(all(n > 10 * OPTIONS.minutes for n in told), "INVALID: the listeners heard little")
+
+    def test_the_listeners_are_checked(self):
+        witness = Witness(self.log_of("show"), SEATS, PLACES)
+        honest = self.listeners[0]
+        for lie in (lambda v, id, some, places: (v, id, {}, places),
+                    lambda v, id, some, places: (v, str(v - 1), some, places),
+                    lambda v, id, some, places: (v - 40, str(v - 40), some, places)):
+            liar = Listener(honest.node, "show")
+            liar.heard = [[lie(*event) for event in heard] for heard in honest.heard]
+            self.assertTrue(liar.mistakes(witness.taken()))
+
+    def test_what_was_turned_away_had_no_effect(self):
+        witness = Witness(self.log_of("show"), SEATS, PLACES)
+        codes = collections.Counter(o["code"] or o["status"] for o in self.once.tries)
+        told, vain = self.judge(self.once.tries, witness)
+        print(f"\nasked once: {dict(codes)}; took effect, though there was no answer in time: {len(vain)}")
+        self.assertEqual(told, [])
+        self.assertGreater(codes[201], 5 * OPTIONS.minutes, "INVALID: too few had an answer")
+        lied = [{**t, "status": 503, "code": "OVERLOADED"} if t["status"] == 201 else t for t in self.once.tries]
+        self.assertTrue(self.judge(lied, witness)[0])
+
+    @staticmethod
+    def judge(tries, witness):
+        """(those whose answer is not what the log says, those without an answer that took effect)."""
+        accepted = {key for _, key in witness.model.by_key}
+        wrong, vain = [], []
+        for t in tries:
+            if t["status"] in (None, 503) and t["code"] in (None, "TIMED_OUT"):
+                vain += [t] if t["key"] in accepted else []
+            elif (t["status"] == 201) != (t["key"] in accepted):
+                wrong.append(t)
+            elif t["status"] == 503 and ("hold", t["key"]) in witness.model.first:
+                wrong.append(t)
+        return wrong, vain
+
+    def test_the_audit_holds_what_operators_did(self):
+        line = self.line()
+        expected = [(index, what) for index, what, _ in line.orders]
+        for node in self.cluster.nodes:
+            self.cluster.make_lead(node, self.cluster.homes["narrow"])
+            records = node.admin("GET", "/events/narrow/audit")["records"]
+            self.assertEqual([(r["index"], r["what"]) for r in records], expected)
+            self.assertTrue(all(r["by"] for r in records))
+        asked = collections.Counter(w["what"] for w in self.operator.writes)
+        tried = collections.Counter()
+        for w in self.operator.writes:
+            tried[w["what"]] += w["tries"]
+        held = collections.Counter(what for _, what in expected)
+        self.assertEqual(held.pop("defined"), 1)
+        self.assertEqual(held.keys(), asked.keys())
+        self.assertTrue(all(asked[what] <= held[what] <= tried[what] for what in held), (asked, held, tried))
+        wiped = collections.Counter(s.details for s in self.diary if s.name == "wipe")
+        records = self.node.admin("GET", "/cluster/audit")["records"]
+        self.assertEqual(collections.Counter(r["subject"] for r in records if r["what"] == "node replaced"), wiped)
+        made = collections.Counter(r["subject"] for r in records if r["what"] == "join token made" and r["subject"])
+        self.assertTrue(all(made[name] >= wiped[name] for name in wiped), (made, wiped))
 
     def test_nothing_stays_open(self):
         told = lambda: [p["openEffects"] for p in self.node.describe()["partitions"]]
