@@ -88,7 +88,8 @@ class HistoryChecks:
         stats = self.node.stats("show")
         self.assertEqual((stats["held"], stats["confirmed"], stats["sold"], stats["revenue"]),
                          (0, len(sold) + places, len(sold) + places, revenue))
-        ranked = lambda: [r["soldOutCount"] for r in self.node.client().get("/api/v1/concerts/ranking").json]
+        ranked = lambda: [r["soldOutCount"] for r in self.node.client().get("/api/v1/concerts/ranking").json
+                          if r["concertDate"] == "2031-05-01"]
         wait_for(lambda: ranked() == [len(sold) + places], 10, "the ranking counts what was sold")
         totals = self.provider.totals()
         self.assertEqual(totals["captured"]["amounts"].get("EUR", 0) - totals["refunded"]["amounts"].get("EUR", 0), revenue)

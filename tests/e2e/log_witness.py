@@ -19,7 +19,7 @@ class Recorder(threading.Thread):
         self.cluster = cluster
         self.partition = partition
         self.every = every
-        self.entries = {n.number: {} for n in cluster.nodes}  # of each node: index to (term, kind, commands)
+        self.entries = {n.number: {} for n in cluster.nodes}  # of each node: index to (term, kind, at, commands, wall)
         self.differ = []
         self.over = threading.Event()
 
@@ -53,7 +53,8 @@ class Recorder(threading.Thread):
             if not page:
                 return
             for e in page:
-                known[e["index"]] = (e["term"], e["kind"], e.get("logTimeMs", 0), e.get("commands", []))
+                known[e["index"]] = (e["term"], e["kind"], e.get("logTimeMs", 0), e.get("commands", []),
+                                     e.get("wallTimeMs", 0))
             after = page[-1]["index"]
 
     # ---- what all agree on ----
@@ -81,7 +82,8 @@ class Recorder(threading.Thread):
 class Model:
     """A sale as the log's commands tell it: who holds which seat, who stands where, who paid."""
 
-    def __init__(self, seat_ids, area_capacity):
+    def __init__(self, seat_ids, area_capacity, number=1):
+        self.event = str(number)      # others may live in the same partition
         self.seat_ids = seat_ids      # by index, of the only block
         self.free_places = area_capacity
         self.owner = {}               # seat id: hold id
@@ -92,6 +94,8 @@ class Model:
         self.tickets = {}             # user: ticket, while in the line or inside
         self.given = []               # (user, ticket) in order
         self.mistakes = []
+        self.moves = []               # (index, seat, is it taken from then on)
+        self.now = 0                  # index
         self.first = {}               # (what, id): first index
         self.last = {}
 
@@ -100,6 +104,9 @@ class Model:
         self.last[(what, id)] = index
 
     def apply(self, index, to, command):
+        if to.split("/")[1:2] != [self.event]:
+            return
+        self.now = index
         for name, c in command.items():
             user = to.split("/", 2)[2] if to.startswith("session/") else c.get("user")
             handler = getattr(self, "on_" + name, None)
@@ -139,13 +146,14 @@ class Model:
             return
         seats = [self.seat_ids[s] for p in c["parts"] if not p["area"] for s in p["seats"]]
         places = sum(p["quantity"] for p in c["parts"] if p["area"])
-        if any(s in self.owner for s in seats) or places > self.free_places:
+        if user not in self.tickets or any(s in self.owner for s in seats) or places > self.free_places:
             return
         id = id_text(c["hold"])
         self.holds[id] = {"user": user, "seats": seats, "places": places, "reservation": None}
         self.by_key[(user, key)] = id
         for s in seats:
             self.owner[s] = id
+            self.moves.append((index, s, True))
         self.free_places -= places
 
     def on_releaseHold(self, index, user, c):
@@ -159,6 +167,7 @@ class Model:
         h = self.holds.pop(id)
         for s in h["seats"]:
             del self.owner[s]
+            self.moves.append((self.now, s, False))
         self.free_places += h["places"]
 
     # ---- money ----
@@ -209,10 +218,10 @@ class Model:
 class Witness:
     """The merged log, replayed; and whether clients were told what it says."""
 
-    def __init__(self, log, seat_ids, area_capacity):
+    def __init__(self, log, seat_ids, area_capacity, number=1):
         self.log = log
-        self.model = Model(seat_ids, area_capacity)
-        for index, term, kind, at, commands in log:
+        self.model = Model(seat_ids, area_capacity, number)
+        for index, _, _, _, commands, _ in log:
             for c in commands:
                 self.model.apply(index, c["to"], c["command"])
 
@@ -220,7 +229,7 @@ class Witness:
         """Terms and times never fall."""
         found = []
         term = at = 0
-        for index, t, kind, ms, _ in self.log:
+        for index, t, _, ms, *_ in self.log:
             if t < term:
                 found.append(f"entry {index} is of term {t}, after one of {term}")
             if ms and ms < at:
@@ -240,6 +249,26 @@ class Witness:
         if o["name"] == "cancel":
             return "cancel", o["path"].rsplit("/", 1)[1]
         return None
+
+    def taken(self):
+        """A function: the seats taken with entry `version`, and those that move in that very entry. To be asked in any order,
+        best in that of the log."""
+        moves = self.model.moves
+        state = {"at": 0, "taken": set()}
+
+        def at(version):
+            if state["at"] and moves[state["at"] - 1][0] > version:
+                state.update(at=0, taken=set())
+            while state["at"] < len(moves) and moves[state["at"]][0] <= version:
+                _, seat, is_taken = moves[state["at"]]
+                (state["taken"].add if is_taken else state["taken"].discard)(seat)
+                state["at"] += 1
+            just_now, n = set(), state["at"]
+            while n and moves[n - 1][0] == version:
+                n -= 1
+                just_now.add(moves[n][1])
+            return state["taken"], just_now
+        return at
 
     def lost(self, history):
         """Acknowledged, and not in the log."""

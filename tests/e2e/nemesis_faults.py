@@ -1,7 +1,10 @@
 """What may happen to nodes. Each fault says why it can not be had on a machine, begins, and ends; between the two the cluster
-must do without at most a minority, unless it says otherwise."""
+must do without at most a minority, unless it says otherwise. Afterwards it says what was seen of it: an effect that it has
+whoever it met and however busy the cluster was, so that a fault that did nothing is found out."""
+import http.client
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -9,6 +12,48 @@ import time
 
 from nemesis_wires import run
 from programs import wait_for
+
+
+class Traces:
+    """What nodes wrote into their logs, and how far terms rose, since it was made."""
+
+    def __init__(self, cluster):
+        self.cluster = cluster
+        self.before = {node.title: len(node.log_text()) for node in cluster.nodes}
+        self.terms_before = self.terms()
+
+    def terms(self):
+        return sum(p["term"] for p in self.cluster.describe()["partitions"])
+
+    def risen(self):
+        return max(0, self.terms() - self.terms_before)
+
+    def lines(self, node, pattern):
+        return re.findall(pattern, node.log_text()[self.before[node.title]:])
+
+    def lost_lines(self, one, other):
+        """Lines that were open between the two and broke, as either of them tells."""
+        pattern = r"warning peer\.lost node=\d+ name={} "
+        return len(self.lines(one, pattern.format(other.title)) + self.lines(other, pattern.format(one.title)))
+
+    def lost_by(self, node):
+        """Lines to it that the others lost."""
+        return sum(self.lost_lines(node, other) for other in self.cluster.nodes if other is not node)
+
+    def starts(self, node):
+        return len(self.lines(node, r"node\.ready "))
+
+    def closed_lines(self):
+        """Lines that are not open just now: whoever is parted then has nothing to lose."""
+        found = []
+        for node in self.cluster.live():
+            for other in self.cluster.live():
+                if other is not node:
+                    told = re.findall(rf"peer\.(\w+) node=(\d+) name={other.title} ", node.log_text())
+                    newest = max((int(number) for _, number in told), default=0)  # of its disks
+                    if [what for what, number in told if int(number) == newest][-1:] != ["opened"]:
+                        found.append(f"{node.title} to {other.title}")
+        return found
 
 
 class Fault:
@@ -28,6 +73,14 @@ class Fault:
     def end(self):
         pass
 
+    def seen(self, traces):
+        """What was seen of it, once all is well again; empty: nothing."""
+        raise NotImplementedError
+
+
+def lines(count):
+    return f"{count} lines lost" if count else ""
+
 
 class Kill(Fault):
     name = "kill"
@@ -39,6 +92,9 @@ class Kill(Fault):
 
     def end(self):
         self.node.start()
+
+    def seen(self, traces):
+        return lines(traces.lost_by(self.node)) if traces.starts(self.node) else ""
 
 
 class Pause(Fault):
@@ -52,19 +108,39 @@ class Pause(Fault):
     def end(self):
         self.node.resume()
 
+    def seen(self, traces):
+        return lines(traces.lost_by(self.node))
+
 
 class Flicker(Fault):
     """Stands still again and again, for about as long as others wait before they vote."""
     name = "flicker"
+    TIMES = 8
 
     def begin(self):
         self.node = self.world.victim()
-        for _ in range(8):
+        self.silent = 0
+        for _ in range(self.TIMES):
             self.node.pause()
-            time.sleep(self.world.dice.uniform(0.1, 0.7))
+            self.silent += self.is_silent(self.world.dice.uniform(0.1, 0.7))
             self.node.resume()
             time.sleep(self.world.dice.uniform(0.05, 0.4))
         return self.node.title
+
+    def is_silent(self, seconds):
+        """Lines to it may outlast so short a stop; whoever asks it meanwhile hears nothing."""
+        until = time.monotonic() + seconds
+        time.sleep(0.03)  # all its threads stand still then
+        try:
+            self.node.client(timeout=until - time.monotonic()).get("/healthz")
+            return False
+        except (OSError, http.client.HTTPException):
+            return True
+        finally:
+            time.sleep(max(0.0, until - time.monotonic()))
+
+    def seen(self, traces):
+        return f"silent {self.silent} times" if self.silent > self.TIMES // 2 else ""
 
 
 class PowerCut(Fault):
@@ -88,13 +164,16 @@ class PowerCut(Fault):
         for node in self.nodes:
             node.wait_ready()
 
+    def seen(self, traces):
+        return f"terms rose by {traces.risen()}" if all(map(traces.starts, self.nodes)) and traces.risen() else ""
+
 
 class Split(Fault):
     """One node hears nobody, and nobody hears it."""
     name = "split"
 
     def begin(self):
-        node = self.world.victim()
+        node = self.node = self.world.victim()
         for other in self.world.cluster.nodes:
             if other is not node:
                 self.world.wires.cut(node.number, other.number)
@@ -104,13 +183,16 @@ class Split(Fault):
     def end(self):
         self.world.wires.heal()
 
+    def seen(self, traces):
+        return lines(traces.lost_by(self.node))
+
 
 class OneWay(Fault):
     """One node is heard and hears nothing, or hears and is not heard."""
     name = "one-way split"
 
     def begin(self):
-        node = self.world.victim()
+        node = self.node = self.world.victim()
         mute = self.world.dice.random() < 0.5
         for other in self.world.cluster.nodes:
             if other is not node:
@@ -120,19 +202,25 @@ class OneWay(Fault):
     def end(self):
         self.world.wires.heal()
 
+    def seen(self, traces):
+        return lines(traces.lost_by(self.node))
+
 
 class Bridge(Fault):
     """Two nodes do not reach each other; the third one reaches both."""
     name = "broken line"
 
     def begin(self):
-        one, two = self.world.dice.sample(self.world.cluster.nodes, 2)
+        one, two = self.pair = self.world.dice.sample(self.world.cluster.nodes, 2)
         self.world.wires.cut(one.number, two.number)
         self.world.wires.cut(two.number, one.number)
         return f"{one.title} and {two.title}"
 
     def end(self):
         self.world.wires.heal()
+
+    def seen(self, traces):
+        return lines(traces.lost_lines(*self.pair))
 
 
 class SlowDisk(Fault):
@@ -160,9 +248,16 @@ class SlowDisk(Fault):
     def begin(self):
         self.node = self.world.victim()
         self.tracer = subprocess.Popen([*self.command, "-p", str(self.node.process.pid)], stderr=subprocess.DEVNULL)
+        self.longest_sync()
         return self.node.title
 
+    def longest_sync(self):
+        """In seconds, since it was asked last."""
+        told = self.node.client(self.node.key, timeout=8).get("/metrics").body.decode()
+        return float(re.search(r"^sluice_fsync_seconds_max ([\d.e+-]+)$", told, re.MULTILINE)[1])
+
     def end(self):
+        self.longest = self.longest_sync()
         self.tracer.terminate()  # it lets go of the node, which goes on
         try:
             self.tracer.wait(10)
@@ -171,6 +266,9 @@ class SlowDisk(Fault):
             self.tracer.wait()
         self.node.resume()
         assert "storage.slow-sync" in self.node.log_text(), f"{self.node.title} does not say that its disk is slow"
+
+    def seen(self, traces):
+        return f"a sync took {self.longest:.2f} s" if self.longest >= 0.2 else ""
 
 
 class FullDisk(Fault):
@@ -222,6 +320,10 @@ class FullDisk(Fault):
         if not self.node.running:
             self.node.start()
 
+    def seen(self, traces):
+        said = traces.lines(self.node, r"[Nn]o space left|MiB are free on the disk")
+        return "it said so" if said and traces.starts(self.node) else ""
+
 
 class Wipe(Fault):
     name = "wipe"
@@ -241,6 +343,9 @@ class Wipe(Fault):
                         20, "a token for the replacement", 0.3)
         self.node.join(through, told["token"])
 
+    def seen(self, traces):
+        return "it joined anew" if traces.lines(self.node, r"cluster\.joined ") else ""
+
 
 class Restart(Fault):
     """One after the other, each with a proper good-bye."""
@@ -255,6 +360,9 @@ class Restart(Fault):
             self.world.cluster.await_replicated()
         return "all"
 
+    def seen(self, traces):
+        return f"terms rose by {traces.risen()}" if all(map(traces.starts, self.world.cluster.nodes)) and traces.risen() else ""
+
 
 class Transfers(Fault):
     """Leaders are sent around."""
@@ -268,6 +376,9 @@ class Transfers(Fault):
             world.try_admin(world.cluster.any(), "POST", "/cluster/actions/transfer", {"partition": partition, "to": to.title})
             time.sleep(world.dice.uniform(0.02, 0.3))
         return "all"
+
+    def seen(self, traces):
+        return f"terms rose by {traces.risen()}" if traces.risen() else ""
 
 
 ALL = (Kill, Pause, Flicker, PowerCut, Split, OneWay, Bridge, SlowDisk, FullDisk, Wipe, Restart, Transfers)

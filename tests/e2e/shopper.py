@@ -90,8 +90,8 @@ class Shopper(threading.Thread):
             began = time.monotonic()
             try:
                 answer = self.line().request(method, path, body, token, headers)
-                if answer.status != 503:
-                    break
+                if answer.status != 503 and answer.code != "IDEMPOTENCY_KEY_IN_USE":
+                    break  # in use: by an earlier try of ours, whose outcome is the one to learn
                 self.failed(operation, answer)
             except (OSError, http.client.HTTPException) as e:
                 self.failed(operation, e)

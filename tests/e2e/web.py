@@ -127,6 +127,7 @@ class EventStream:
         fields = _fields(headers)
         if token:
             fields["Authorization"] = f"Bearer {token}"
+        self.answer = None
         self.connection = http.client.HTTPConnection(host, port, timeout=timeout)
         self.connection.request("GET", path, headers=fields)
         self.answer = self.connection.getresponse()
@@ -161,7 +162,8 @@ class EventStream:
         raise AssertionError(f"not among {most} events")
 
     def close(self):
-        self.answer.close()
+        if self.answer is not None:
+            self.answer.close()
         self.connection.close()
 
     __del__ = close
