@@ -1,5 +1,5 @@
 // Compaction, and checkpoints for those whom the log no longer reaches (thesis 5.1). The core moves only references:
-// the host pulls the chunks, from any replica that has them, while the old log here stays usable.
+// the host pulls the chunks from who offered it, while the old log here stays usable.
 #include "cluster/raft/impl.hpp"
 
 #include <algorithm>
