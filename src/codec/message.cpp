@@ -171,6 +171,7 @@ void put(const domain::event_summary& m, proto::Message& out) {
   p.set_starts_at_ms(to_ms(m.starts_at));
   p.set_time_zone(m.time_zone);
   p.set_removed(m.removed);
+  p.set_by(m.by);
 }
 
 void put(const domain::add_key& m, proto::Message& out) {
@@ -275,7 +276,7 @@ maybe take(const proto::AskReservation& p) {
 
 maybe take(const proto::EventSummary& p) {
   return domain::event_summary{{p.number()}, p.slug(),      p.name(),   p.venue(), wall_time_from_ms(p.starts_at_ms()),
-                               p.time_zone(), p.removed()};
+                               p.time_zone(), p.removed(), p.by()};
 }
 
 maybe take(const proto::AddKey& p) {
@@ -371,6 +372,8 @@ maybe body_of(const proto::Message& in) {
     return take(in.set_replication());
   case proto::Message::kActivateFeature:
     return take(in.activate_feature());
+  case proto::Message::kNoteDeed:
+    return take(in.note_deed());
   case proto::Message::BODY_NOT_SET:
     break;
   }

@@ -93,6 +93,15 @@ void put(const domain::activate_feature& m, proto::Message& out) {
   p.set_request_id(m.request_id);
 }
 
+void put(const domain::note_deed& m, proto::Message& out) {
+  auto& p = *out.mutable_note_deed();
+  p.set_what(m.what);
+  p.set_subject(m.subject);
+  p.set_detail(m.detail);
+  p.set_by(m.by);
+  p.set_request_id(m.request_id);
+}
+
 maybe take(const proto::FoundCluster& p) {
   domain::found_cluster m{p.cluster_id(), p.wrapped_keys(), p.admin_key_hash()};
   m.epoch = std::max<std::uint32_t>(p.epoch(), 1);
@@ -131,6 +140,10 @@ maybe take(const proto::SetReplication& p) {
 
 maybe take(const proto::ActivateFeature& p) {
   return domain::activate_feature{p.level(), p.by(), p.request_id()};
+}
+
+maybe take(const proto::NoteDeed& p) {
+  return domain::note_deed{p.what(), p.subject(), p.detail(), p.by(), p.request_id()};
 }
 
 } // namespace sluice::codec

@@ -13,6 +13,7 @@ class ChangeNode;
 class FoundCluster;
 class JoinCluster;
 class Message;
+class NoteDeed;
 class SetReplication;
 } // namespace sluice::proto
 
@@ -25,6 +26,7 @@ void put(const domain::announce_node& m, proto::Message& out);
 void put(const domain::change_node& m, proto::Message& out);
 void put(const domain::set_replication& m, proto::Message& out);
 void put(const domain::activate_feature& m, proto::Message& out);
+void put(const domain::note_deed& m, proto::Message& out);
 
 /// Empty when an enum is unknown or a time is none.
 std::optional<domain::message> take(const proto::FoundCluster& p);
@@ -34,5 +36,6 @@ std::optional<domain::message> take(const proto::AnnounceNode& p);
 std::optional<domain::message> take(const proto::ChangeNode& p);
 std::optional<domain::message> take(const proto::SetReplication& p);
 std::optional<domain::message> take(const proto::ActivateFeature& p);
+std::optional<domain::message> take(const proto::NoteDeed& p);
 
 } // namespace sluice::codec

@@ -105,7 +105,7 @@ void catalogue::on(const moment&, const event_summary& n, effects& out) {
   changed_ = true;
   if (n.removed) {
     state_.events.erase(known);
-    audit(cluster_changed{"event removed", n.slug, {}, {}}, out);
+    audit(cluster_changed{"event removed", n.slug, {}, n.by}, out);
     return;
   }
   auto& entry = known->second;
@@ -146,6 +146,11 @@ void catalogue::on(const moment&, const remove_key& c, effects& out) {
   state_.keys.erase(known);
   changed_ = true;
   audit(cluster_changed{"key removed", c.name, {}, c.by}, out);
+  out.push_back(answer{done{}});
+}
+
+void catalogue::on(const moment&, const note_deed& c, effects& out) {
+  audit(cluster_changed{c.what, c.subject, c.detail, c.by}, out);
   out.push_back(answer{done{}});
 }
 

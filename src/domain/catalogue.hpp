@@ -69,6 +69,7 @@ private:
   void on(const moment& at, const event_summary& n, effects& out);
   void on(const moment& at, const add_key& c, effects& out);
   void on(const moment& at, const remove_key& c, effects& out);
+  void on(const moment& at, const note_deed& c, effects& out);
   // catalogue_nodes.cpp
   void on(const moment& at, const add_join_token& c, effects& out);
   void on(const moment& at, const join_cluster& c, effects& out);

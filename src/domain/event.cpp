@@ -267,7 +267,7 @@ void event::remove(const control_event& c, effects& out) {
     return;
   }
   const auto& d = definition();
-  out.push_back(note{entity_ref::of_catalogue(), event_summary{number_, d.id, {}, {}, {}, {}, true}});
+  out.push_back(note{entity_ref::of_catalogue(), event_summary{number_, d.id, {}, {}, {}, {}, true, c.by}});
   if (head_.count_sequence > 0)
     out.push_back(note{entity_ref::of_ranking(),
                        sold_count{number_, head_.count_sequence + 1, d.local_date, 0, head_.last_sale}});

@@ -400,6 +400,7 @@ struct event_summary {
   wall_time starts_at{};
   std::string time_zone;
   bool removed = false;
+  std::string by = {}; // who removed it
 
   friend bool operator==(const event_summary&, const event_summary&) = default;
 };
@@ -474,6 +475,15 @@ struct activate_feature {
   std::string request_id = {};
 };
 
+/// Command. What an operator did that no log would show otherwise: for the audit.
+struct note_deed {
+  std::string what;
+  std::string subject;
+  std::string detail;
+  std::string by; // name of the admin key
+  std::string request_id = {};
+};
+
 /// Note of an event to the ranking: absolute figures.
 struct sold_count {
   event_number number;
@@ -490,6 +500,6 @@ using message =
                  open_visit, close_visit, request_hold, extend_hold, release_hold, pay_hold, cancel_reservation,
                  charge_settled, ask_hold, ask_reservation, ask_reservations, part_held, part_refused, part_pinned,
                  part_lapsed, found_cluster, register_event, event_summary, add_key, remove_key, sold_count,
-                 add_join_token, join_cluster, announce_node, change_node, set_replication, activate_feature>;
+                 add_join_token, join_cluster, announce_node, change_node, set_replication, activate_feature, note_deed>;
 
 } // namespace sluice::domain

@@ -80,6 +80,10 @@ inline entity_ref session_of(const call_ptr& c) {
 
 /// Names one request, so that the same command proposed again acts once.
 std::string new_request_id();
+/// Puts what was done into the cluster's audit, then goes on with `then`: done it is, whatever becomes of the note. Nothing is
+/// noted while a member does not know how.
+void note(bridge& b, const call_ptr& c, const std::string& what, const std::string& subject, const std::string& detail,
+          std::function<void()> then);
 /// 204, or what the refusal says.
 void answer_done(bridge& b, const call_ptr& c, const domain::reply& reply);
 

@@ -13,7 +13,10 @@ void make_backup(bridge& b, const call_ptr& c) {
     asio::post(b.context(), [&b, c, manifest = std::move(manifest), error = std::move(error)]() mutable {
       if (!error.empty())
         return b.fail(c, errc::node_not_ready, error);
-      b.answer_json(c, 201, std::move(manifest));
+      auto made = codec::parse_json(manifest);
+      const auto* id = made ? made->find("id") : nullptr;
+      note(b, c, "backup made", id != nullptr ? id->text : std::string{}, "on " + b.services().node.name,
+           [&b, c, manifest] { b.answer_json(c, 201, manifest); });
     });
   });
 }

@@ -1,6 +1,7 @@
 // What operators do to the cluster: let nodes in, send them away, say how many copies there are and who leads.
 #include "codec/times.hpp"
 #include "core/text_id.hpp"
+#include "domain/feature_level.hpp"
 #include "http/routes.hpp"
 
 #include <boost/asio/post.hpp>
@@ -103,11 +104,23 @@ std::function<void(std::string)> on_done(bridge& b, const call_ptr& c, std::func
   };
 }
 
-std::function<void()> answer_nothing(bridge& b, const call_ptr& c) {
-  return [&b, c] { answer_done(b, c, domain::done{}); };
+/// 204, once it is noted.
+std::function<void()> answer_noted(bridge& b, const call_ptr& c, std::string what, std::string subject, std::string detail) {
+  return [&b, c, what = std::move(what), subject = std::move(subject), detail = std::move(detail)] {
+    note(b, c, what, subject, detail, [&b, c] { answer_done(b, c, domain::done{}); });
+  };
 }
 
 } // namespace
+
+void note(bridge& b, const call_ptr& c, const std::string& what, const std::string& subject, const std::string& detail,
+          std::function<void()> then) {
+  domain::note_deed deed{what, subject, detail, c->key_name, new_request_id()};
+  if (b.services().models.catalogue()->feature_level < domain::level_of(deed))
+    return then();
+  b.partitions().propose(entity_ref::of_catalogue(), deed,
+                         [then = std::move(then)](const domain::reply&, log_index) { then(); });
+}
 
 void invite_node(bridge& b, const call_ptr& c) {
   std::int64_t ttl = token_ttl_default;
@@ -184,7 +197,9 @@ void transfer_leader(bridge& b, const call_ptr& c) {
   }
   if (!b.services().node.transfer)
     return b.fail(c, errc::node_not_ready, "this node moves no leaders yet");
-  b.services().node.transfer({partition}, target, on_done(b, c, answer_nothing(b, c)));
+  auto noted = answer_noted(b, c, "leader moved", "partition " + std::to_string(partition),
+                            to.empty() ? "to whoever is best" : "to " + to);
+  b.services().node.transfer({partition}, target, on_done(b, c, std::move(noted)));
 }
 
 void rebalance(bridge& b, const call_ptr& c) {
@@ -192,7 +207,7 @@ void rebalance(bridge& b, const call_ptr& c) {
     return;
   if (!b.services().node.rebalance)
     return b.fail(c, errc::node_not_ready, "this node moves no leaders yet");
-  b.services().node.rebalance(on_done(b, c, answer_nothing(b, c)));
+  b.services().node.rebalance(on_done(b, c, answer_noted(b, c, "leaders spread", {}, {})));
 }
 
 } // namespace sluice::http::routes

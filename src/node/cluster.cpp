@@ -22,6 +22,7 @@ constexpr std::chrono::milliseconds status_every{500};
 constexpr std::chrono::seconds balance_every{2};
 constexpr std::chrono::seconds settled{10}; // how long a leader leads before it is moved for the sake of balance
 constexpr std::chrono::seconds reachable_within{2};
+constexpr std::chrono::milliseconds remove_patience{1'500};
 constexpr std::chrono::seconds leaderless_max{3}; // longer than any election should take
 
 bool is_loopback(const std::string& address) {
@@ -428,7 +429,7 @@ std::map<node_id, std::shared_ptr<const proto::NodeStatus>> cluster::fresh_statu
 
 /// Only with every leader's word: what nobody leads right now may be on that node alone. Of several who think they lead, the
 /// newest term's counts.
-void cluster::may_remove(node_id node, http::node_services::on_done done) const {
+std::string cluster::why_not_remove(node_id node) const {
   std::map<std::uint32_t, std::pair<log_term, bool>> led; // by partition: in which term, and whether the node has a replica
   for (const auto& [from, status] : fresh_statuses())
     for (const auto& r : status->replicas()) {
@@ -449,11 +450,17 @@ void cluster::may_remove(node_id node, http::node_services::on_done done) const 
       held.insert(p);
   }
   if (!held.empty())
-    return done("it still holds replicas of partitions " + list_of(held) + "; wait until they have moved");
+    return "it still holds replicas of partitions " + list_of(held) + "; wait until they have moved";
   if (!leaderless.empty())
-    return done("partitions " + list_of(leaderless) +
-                " have no leader right now, and may be on this node alone: start it, or wait until they have one");
-  done({});
+    return "partitions " + list_of(leaderless) +
+           " have no leader right now, and may be on this node alone: start it, or wait until they have one";
+  return {};
+}
+
+/// Who has just begun to lead, or moved the last replica, says so within a moment.
+void cluster::may_remove(node_id node, http::node_services::on_done done) {
+  await([this, node] { return why_not_remove(node).empty(); }, remove_patience,
+        [this, node, done = std::move(done)](bool) { done(why_not_remove(node)); });
 }
 
 } // namespace sluice::node

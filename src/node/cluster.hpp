@@ -77,7 +77,8 @@ public:
   /// Done once every node that can be reached knows the event in this revision, or soon after: whoever defined an event
   /// may use it anywhere.
   void spread(const std::string& slug, std::uint32_t revision, std::function<void()> done);
-  void may_remove(node_id node, http::node_services::on_done done) const;
+  /// Done once it is certain that no replica is left on that draining node, or soon after with why it is not.
+  void may_remove(node_id node, http::node_services::on_done done);
   /// Answers what another node asks about partitions led here.
   bool answer(const std::string& what, const std::string& argument, const std::function<void(std::string)>& done);
 
@@ -100,6 +101,7 @@ private:
   void tell(partition_id partition, Message message);
   std::string name_of(node_id node) const;
   std::vector<node_id> reachable_others() const;
+  std::string why_not_remove(node_id node) const;
   /// Looks ten times a second whether it is over; `done` says whether that came in time.
   void await(std::function<bool()> is_over, std::chrono::milliseconds patience, std::function<void(bool in_time)> done);
   void await_event(const std::string& slug, std::uint32_t revision, std::function<void()> done);

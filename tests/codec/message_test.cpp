@@ -58,7 +58,7 @@ std::vector<message> one_of_each() {
           ask_reservations{},
           found_cluster{"c", std::string("\0\xff", 2), "h"},
           register_event{"demo", "r4"},
-          event_summary{{1}, "demo", "Demo", "Hall", wall_time_from_ms(1), "UTC", true},
+          event_summary{{1}, "demo", "Demo", "Hall", wall_time_from_ms(1), "UTC", true, "root"},
           add_key{"n", "h", key_role::operator_, "r5", "root"},
           remove_key{"n", "r6", "root"},
           sold_count{{1}, 2, "2027-01-01", 3, wall_time_from_ms(4)},
@@ -69,6 +69,7 @@ std::vector<message> one_of_each() {
           change_node{"b", node_state::draining, "root", "r8"},
           set_replication{5, "root", "r9"},
           activate_feature{4, "root", "r10"},
+          note_deed{"leader moved", "3", "to b", "root", "r12"},
           control_event{event_action::drain, {}, false, "root", "r11"}};
 }
 

@@ -482,6 +482,7 @@ TEST_CASE("repeat: the catalogue", "[domain][repeat]") {
   twice(key);
   remove_key away{"ops", "r3"};
   twice(away);
+  twice(note_deed{"leaders spread", {}, {}, "root", "r8"});
   // a late repeat neither brings a withdrawn key back
   run(key);
   CHECK_FALSE(machine.state().keys.contains("ops"));

@@ -8,7 +8,7 @@ import stat
 import subprocess
 import time
 
-from harness import PROGRAMS, REPOSITORY, Case, Customer, free_port, main
+from harness import PROGRAMS, REPOSITORY, Case, Customer, free_port, main, wait_for
 
 EVENT = """\
 id: show
@@ -280,6 +280,13 @@ class NodeCommands(CtlCase):
         self.assertIn("no other voter", self.ctl("cluster", "transfer", "0", code=1).stderr)
         self.ctl("cluster", "transfer", "0", name)  # who leads it already
         self.ctl("cluster", "rebalance")
+        self.apply("deleted")
+        self.ctl("event", "delete", "deleted", "--yes")
+        backup = self.ctl_json("backup", "create")[0]["id"]
+        noted = lambda: [(r["what"], r["subject"], r["by"]) for r in self.ctl_json("cluster", "audit")[0]["records"]]
+        for deed in (("leader moved", "partition 0", "admin"), ("leaders spread", "", "admin"), ("backup made", backup, "admin"),
+                     ("event removed", "deleted", "admin")):
+            wait_for(lambda: deed in noted(), 5, lambda: f"{deed} is noted; {noted()}")
         records = self.ctl_json("cluster", "audit")[0]["records"]
         self.assertEqual(records[0]["what"], "founded")
         self.assertIn(("join token made", "", "admin"), [(r["what"], r["subject"], r["by"]) for r in records])

@@ -4,6 +4,7 @@
 #include "commands.hpp"
 #include "fields.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <thread>
 
@@ -77,7 +78,10 @@ void drain_node(const settings& s, const std::string& node, unsigned wait_second
   auto until = clock::now() + std::chrono::seconds{wait_seconds};
   progress shown{!s.json};
   for (;;) {
-    auto left = held_by(api.get("/admin/v1/cluster").body, node);
+    auto cluster = api.get("/admin/v1/cluster").body;
+    const auto& partitions = list_in(cluster, "partitions");
+    auto led = std::all_of(partitions.begin(), partitions.end(), [](const auto& p) { return number_in(p, "leader") != 0; });
+    auto left = std::max<std::size_t>(held_by(cluster, node), led ? 0 : 1); // without its leader nobody knows who holds it
     if (left == 0)
       break;
     if (clock::now() >= until)
