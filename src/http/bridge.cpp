@@ -189,7 +189,7 @@ void bridge::handle(request& r, exchange reply) {
 
 response bridge::refuse(errc why, const request& r) {
   std::string id = is_request_id(r.request_id) ? r.request_id : hex(random_bytes<8>());
-  return problem(why, {}, id, {});
+  return problem(why, {}, id, r.path);
 }
 
 void bridge::refresh_secrets() {

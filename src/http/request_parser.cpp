@@ -4,6 +4,7 @@
 #include <boost/beast/http/error.hpp>
 #include <boost/asio/buffer.hpp>
 
+#include <algorithm>
 #include <limits>
 
 namespace sluice::http {
@@ -67,6 +68,8 @@ void request_parser::on_request_impl(beast::http::verb verb, beast::string_view,
   request_.method = method_of(verb);
   request_.version = static_cast<unsigned>(version);
   assign(request_.target, target);
+  if (std::any_of(target.begin(), target.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; }))
+    return refuse(errc::bad_request, ec); // percent-encoded or not at all
   // Origin form only: a proxy's absolute form and CONNECT's authority have no business here.
   if (request_.target.empty() || request_.target.front() != '/')
     return refuse(verb == beast::http::verb::connect ? errc::not_implemented : errc::bad_request, ec);

@@ -58,7 +58,7 @@ class Framing(HttpCase):
     def test_request_lines(self):
         for line in ("GARBAGE", "\x00\x01\x02\x03", "GET", "GET /", "GET  / HTTP/1.1", "GET / HTTP/9.9", "GET / HTP/1.1",
                      "G\x00T / HTTP/1.1", "GET /\x00 HTTP/1.1", "GET / HTTP/1.1 extra", "GET relative HTTP/1.1",
-                     "GET http://elsewhere/ HTTP/1.1", "G(T / HTTP/1.1"):
+                     "GET http://elsewhere/ HTTP/1.1", "G(T / HTTP/1.1", "GET /\xff HTTP/1.1", "GET /?a=\xc3\xbc HTTP/1.1"):
             with self.subTest(line=line):
                 self.assert_refused(request(line), 400, "BAD_REQUEST")
         for data in (b"GET / HTTP/1.1\nHost: a\n\n", b"GET /\rx HTTP/1.1\r\nHost: a\r\n\r\n", bytes(range(256)) * 4):
@@ -111,6 +111,7 @@ class Framing(HttpCase):
         self.assert_refused(request("GET /healthz HTTP/1.1", *[f"X-{n}: " + "a" * 1000 for n in range(50)]), 431,
                             "HEADER_TOO_LARGE")
         self.assert_refused(post(b"", length=70_000), 413, "BODY_TOO_LARGE")  # before any of it is sent
+        self.assertEqual(self.send(post(b"", length=70_000))[0].json["instance"], QUEUE)
         self.assert_refused(post(b"", length=2**62), 413, "BODY_TOO_LARGE")
         chunks = b"".join(b"1000\r\n" + b" " * 4096 + b"\r\n" for _ in range(20)) + b"0\r\n\r\n"
         self.assert_refused(request(f"POST {QUEUE} HTTP/1.1", "Content-Type: application/json",
