@@ -33,7 +33,7 @@ class Traces:
 
     def lost_lines(self, one, other):
         """Lines that were open between the two and broke, as either of them tells."""
-        pattern = r"warning peer\.lost node=\d+ name={} "
+        pattern = r"warning \S+ peer\.lost node=\d+ name={} "
         return len(self.lines(one, pattern.format(other.title)) + self.lines(other, pattern.format(one.title)))
 
     def lost_by(self, node):
