@@ -2,9 +2,11 @@
 
 namespace sluice::actors {
 
-// NOLINTNEXTLINE(performance-unnecessary-value-param): by value, as CAF keeps what an actor is made with
+// By value, as CAF keeps what an actor is made with.
+// NOLINTBEGIN(performance-unnecessary-value-param)
 entity_actor::behavior_type entity(entity_actor::stateful_pointer<entity_state> self, partition_actor owner,
                                    router* answers, entity_ref ref, loaded_pieces pieces) {
+  // NOLINTEND(performance-unnecessary-value-param)
   self->state.shell = make_entity(ref, pieces);
   return {
       [self, owner](const deliver& d) {
