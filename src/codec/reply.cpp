@@ -11,7 +11,6 @@ namespace sluice::codec {
 
 namespace {
 
-using codec::decode;
 using codec::encode;
 using domain::reply;
 
