@@ -72,6 +72,12 @@ std::string_view bearer(std::string_view authorization) {
   return same ? authorization.substr(scheme.size()) : std::string_view{};
 }
 
+/// The visitor's token in the request's fields; empty: there is none.
+std::string_view token_in(const request& r) {
+  auto given = bearer(r.authorization);
+  return given.empty() ? std::string_view{r.queue_token} : given;
+}
+
 } // namespace
 
 std::shared_ptr<const credentials> bridge_services::secrets() const {
@@ -135,23 +141,19 @@ const route* bridge::find_route(const request& r, std::vector<std::string>& para
 
 /// Who may not hand in a file is told so before there is any memory for one.
 body_terms bridge::terms_for(const request& r) {
-  body_terms usual{limits().body_bytes_max, errc::body_too_large, nullptr};
+  auto usual = [this](errc beyond) { return body_terms{limits().body_bytes_max, beyond, nullptr}; };
   std::vector<std::string> ignored;
   bool path_known = false;
   std::string allowed;
   const auto* found = find_route(r, ignored, path_known, allowed);
   if (found == nullptr || found->body != body_kind::file)
-    return usual;
+    return usual(errc::body_too_large);
   if (found->role)
-    if (auto key = key_of(r, *found->role); !key) {
-      usual.beyond = key.why().code;
-      return usual;
-    }
+    if (auto key = key_of(r, *found->role); !key)
+      return usual(key.why().code);
   auto permit = services_.room_for_file(limits().files_max);
-  if (!permit) {
-    usual.beyond = errc::overloaded;
-    return usual;
-  }
+  if (!permit)
+    return usual(errc::overloaded);
   return {limits().file_bytes_max, errc::body_too_large, std::move(permit)};
 }
 
@@ -247,9 +249,7 @@ void bridge::fail_with_token(const call_ptr& c, const domain::refusal& why) cons
 }
 
 std::optional<claims> bridge::recognise(const call_ptr& c) {
-  auto given = bearer(c->req.authorization);
-  if (given.empty())
-    given = c->req.queue_token;
+  auto given = token_in(c->req);
   if (given.empty() || !office_)
     return std::nullopt;
   auto who = office_->verify(given, wall_now(), true);
@@ -262,9 +262,7 @@ bool bridge::authenticate(const call_ptr& c, std::optional<claims::kind> kind, b
   auto* office = tokens(c);
   if (office == nullptr)
     return false;
-  auto given = bearer(c->req.authorization);
-  if (given.empty())
-    given = c->req.queue_token;
+  auto given = token_in(c->req);
   std::string from_query;
   if (given.empty() && (c->req.method == method::get || c->req.method == method::head)) {
     // EventSource can not set header fields.

@@ -14,7 +14,8 @@ constexpr std::chrono::seconds silence_max{15};
 constexpr std::size_t behind_max = std::size_t{64} * 1024; // bytes kept for a slow client
 constexpr std::chrono::seconds position_every{1}; // the front moves ten times a second; people read slower
 
-bool is_pending(const domain::reservation_reply& r) {
+/// The provider's word is still to come.
+bool awaits_provider(const domain::reservation_reply& r) {
   return r.state == domain::reservation_state::paying || r.state == domain::reservation_state::refund_pending;
 }
 
@@ -149,7 +150,7 @@ ticket_stream::ticket_stream(push_hub& hub, client_socket socket, const call_ptr
     : push_stream{hub, std::move(socket)}, event_{c->event}, who_{c->who} {}
 
 void ticket_stream::look(std::chrono::steady_clock::time_point now) {
-  bool pays = std::any_of(told_.begin(), told_.end(), [](const auto& b) { return is_pending(b.second); });
+  bool pays = std::any_of(told_.begin(), told_.end(), [](const auto& b) { return awaits_provider(b.second); });
   if (pays && watch_.is_due(now, true))
     tell_bookings();
   auto changes = event_->board_changes();
@@ -312,7 +313,7 @@ reservation_stream::reservation_stream(push_hub& hub, client_socket socket, cons
     : push_stream{hub, std::move(socket)}, event_{c->event}, who_{c->who}, id_{id} {}
 
 void reservation_stream::look(std::chrono::steady_clock::time_point now) {
-  if (!watch_.is_due(now, is_pending(known_)))
+  if (!watch_.is_due(now, awaits_provider(known_)))
     return;
   auto self = std::static_pointer_cast<reservation_stream>(shared_from_this());
   partitions().ask(entity_ref::of_session(event_->number(), who_.user), domain::ask_reservation{id_},

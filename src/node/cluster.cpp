@@ -33,6 +33,13 @@ bool is_loopback(const std::string& address) {
   }
 }
 
+std::string list_of(const std::set<std::uint32_t>& partitions) {
+  std::string list;
+  for (auto p : partitions)
+    list += (list.empty() ? "" : ", ") + std::to_string(p);
+  return list;
+}
+
 } // namespace
 
 /// Stands between the links and the desk, which needs the links to be made.
@@ -309,19 +316,20 @@ void cluster::tick(const std::vector<partition::status>& seen, const proto::Node
 void cluster::watch_leaders(const std::vector<partition::status>& seen) {
   for (std::uint32_t p = 0; p < seen.size(); ++p) {
     const auto& s = seen[p].consensus;
-    auto& without = leaderless_[{p}];
+    if (s.members.voters.empty()) {
+      leaderless_.erase({p}); // no replica of ours
+      continue;
+    }
+    auto& without = leaderless_.try_emplace({p}, absence{clock::now(), false}).first->second;
     if (s.leader) {
       if (without.told)
         spdlog::info("partition.led-again partition={} term={} index={} leader={}", p, s.term, seen[p].applied, s.leader.value);
       without = {clock::now(), false};
-    } else if (!without.told && !s.members.voters.empty() && clock::now() - without.since > leaderless_max) {
-      without.told = without.since != clock::time_point{};
-      if (without.told)
-        spdlog::warn("partition.leaderless partition={} term={} index={}: its events stand still until most of its voters are "
-                     "there; see sluicectl cluster status",
-                     p, s.term, seen[p].applied);
-      else
-        without.since = clock::now();
+    } else if (!without.told && clock::now() - without.since > leaderless_max) {
+      without.told = true;
+      spdlog::warn("partition.leaderless partition={} term={} index={}: its events stand still until most of its voters are "
+                   "there; see sluicectl cluster status",
+                   p, s.term, seen[p].applied);
     }
   }
 }
@@ -383,17 +391,6 @@ bool cluster::hand_over_all(const std::vector<partition::status>& seen) {
   }
   return !left;
 }
-
-namespace {
-
-std::string list_of(const std::set<std::uint32_t>& partitions) {
-  std::string list;
-  for (auto p : partitions)
-    list += (list.empty() ? "" : ", ") + std::to_string(p);
-  return list;
-}
-
-} // namespace
 
 // ---- operators ------------------------------------------------------------------------------------------------------
 

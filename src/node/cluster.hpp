@@ -115,6 +115,11 @@ private:
   std::unique_ptr<actors::peer_desk> desk_;
   std::unique_ptr<catalogue_port> catalogue_;
 
+  struct absence {
+    clock::time_point since; // when a leader was last seen
+    bool told = false;
+  };
+
   struct wait {
     std::function<bool()> is_over;
     clock::time_point until;
@@ -129,11 +134,6 @@ private:
   std::atomic<bool> announced_{false};
   std::atomic<bool> announcing_{false};
   std::atomic<bool> rebalance_wished_{false};
-  struct absence {
-    clock::time_point since{}; // when a leader was last seen
-    bool told = false;
-  };
-
   std::map<partition_id, absence> leaderless_;
   clock::time_point placed_at_{};
   clock::time_point status_told_{};
