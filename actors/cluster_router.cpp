@@ -178,7 +178,13 @@ bool cluster_router::take(node_id from, const proto::ForwardedCommands& in) {
   if (to.value >= ways_.size())
     return false;
   std::vector<partition::proposal> batch;
-  std::vector<partition::origin> nonsense;
+  std::vector<partition::refusal_out> refusals;
+  bool is_here = static_cast<bool>(local_.handle_of(to));
+  bool makes_sense = true;
+  auto refuse = [&refusals](const partition::origin& asked, errc why) {
+    if (asked.node)
+      refusals.push_back({asked, why});
+  };
   batch.reserve(static_cast<std::size_t>(in.commands_size()));
   for (const auto& c : in.commands()) {
     partition::proposal p;
@@ -188,7 +194,8 @@ bool cluster_router::take(node_id from, const proto::ForwardedCommands& in) {
       // What gets into the log is executed by every replica: nothing that does not decode may come so far. The others of
       // the batch are other people's.
       if (!is_kind(c.to().kind()) || !codec::decode_message(c.body())) {
-        nonsense.push_back(decode_origin(from, c.origin()));
+        refuse(decode_origin(from, c.origin()), errc::bad_request);
+        makes_sense = false;
         continue;
       }
       p.to = partition::decode(c.to());
@@ -198,23 +205,16 @@ bool cluster_router::take(node_id from, const proto::ForwardedCommands& in) {
       if (c.has_note())
         p.note = partition::note_source{{c.note().partition()}, c.note().sequence()};
     }
-    batch.push_back(std::move(p));
+    if (is_here)
+      batch.push_back(std::move(p));
+    else
+      refuse(p.from, errc::not_leader);
   }
-  std::vector<partition::refusal_out> refusals;
-  for (const auto& origin : nonsense)
-    if (origin.node)
-      refusals.push_back({origin, errc::bad_request});
-  if (local_.handle_of(to)) {
-    if (!batch.empty())
-      local_.propose(to, std::move(batch));
-  } else {
-    for (const auto& p : batch)
-      if (p.from.node)
-        refusals.push_back({p.from, errc::not_leader});
-  }
+  if (!batch.empty())
+    local_.propose(to, std::move(batch));
   if (!refusals.empty())
     give_back({}, std::move(refusals));
-  return nonsense.empty();
+  return makes_sense;
 }
 
 bool cluster_router::take(node_id from, const proto::ForwardedQuestions& in) {

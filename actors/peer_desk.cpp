@@ -2,8 +2,10 @@
 
 #include "actors/entity_shell.hpp"
 #include "actors/partition.hpp"
+#include "cluster/link/frame.hpp"
 #include "cluster/wire.hpp"
 #include "codec/publication.hpp"
+#include "core/packed_bytes.hpp"
 #include "sluice/peer.pb.h"
 
 #include <spdlog/spdlog.h>
@@ -15,6 +17,8 @@ namespace sluice::actors {
 namespace {
 
 constexpr std::chrono::seconds answer_patience{5};
+/// Entries of that many bytes at a time are a follower's catching up. What is new is smaller, and in more of a hurry.
+constexpr std::size_t packed_from = 128 * 1024;
 
 host_time host_now() {
   return host_time{std::chrono::duration_cast<std::chrono::microseconds>(
@@ -62,7 +66,14 @@ void peer_desk::send(partition_id partition, node_id to, const raft::message& m)
   proto::PeerItem item;
   item.mutable_raft()->set_partition(partition.value);
   item.mutable_raft()->set_message(wire::encode_raft(m));
-  links_->send(to, item.SerializeAsString());
+  auto bytes = item.SerializeAsString();
+  if (bytes.size() >= packed_from && links_->reads_packed(to)) {
+    packed_ += bytes.size();
+    item.set_packed(pack(bytes));
+    packed_to_ += item.packed().size();
+    bytes = item.SerializeAsString();
+  }
+  links_->send(to, bytes);
 }
 
 void peer_desk::load(partition_id partition, const raft::load& what) {
@@ -159,7 +170,7 @@ bool peer_desk::dispatch(node_id from, std::uint64_t incarnation, proto::PeerIte
     routes_.leader_is({item.leading().partition()}, item.leading().term(), from);
     return true;
   case kind::kHash:
-    tell({item.hash().partition()}, compare_hash{item.hash().index(), item.hash().hash()});
+    tell({item.hash().partition()}, compare_hash{from, item.hash().index(), item.hash().hash()});
     return true;
   case kind::kPull:
     if (transfer_)
@@ -188,6 +199,11 @@ bool peer_desk::dispatch(node_id from, std::uint64_t incarnation, proto::PeerIte
     if (done)
       done(std::move(*item.mutable_node_answer()->mutable_text()));
     return true;
+  }
+  case kind::kPacked: {
+    auto bytes = unpack(item.packed(), link::frame_max);
+    proto::PeerItem inner;
+    return bytes && inner.ParseFromString(*bytes) && !inner.has_packed() && dispatch(from, incarnation, inner);
   }
   case kind::kPing:
     return true;

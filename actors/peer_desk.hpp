@@ -82,7 +82,13 @@ public:
 
   snapshot_transfer* transfer() { return transfer_.get(); }
 
-  std::uint64_t nonsense() const { return nonsense_; }
+  struct figures {
+    std::uint64_t nonsense = 0; // items dropped because they make no sense
+    std::uint64_t packed = 0;   // bytes of items that were packed, before
+    std::uint64_t packed_to = 0; // and after
+  };
+
+  figures count() const { return {nonsense_, packed_, packed_to_}; }
 
   void stop();
 
@@ -115,7 +121,9 @@ private:
   std::map<node_id, heard> heard_;
   std::map<std::uint64_t, asked> asked_;
   std::uint64_t next_question_ = 1;
-  std::atomic<std::uint64_t> nonsense_{0}; // items dropped because they make no sense
+  std::atomic<std::uint64_t> nonsense_{0};
+  std::atomic<std::uint64_t> packed_{0};
+  std::atomic<std::uint64_t> packed_to_{0};
 };
 
 } // namespace sluice::actors

@@ -62,6 +62,7 @@ void links::incoming::take_hello(const std::string& body) {
     std::lock_guard lock{owner_.lock_};
     welcome.set_incarnation(owner_.self_.incarnation);
     welcome.set_disk(owner_.self_.disk);
+    welcome.set_reads_packed(true);
   }
   owner_.heard_from(from_, shared_from_this());
   answer(welcome.SerializeAsString(), true);

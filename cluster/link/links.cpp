@@ -175,6 +175,11 @@ bool links::is_open(node_id to) const {
   return line && line->is_open();
 }
 
+bool links::reads_packed(node_id to) const {
+  auto line = line_to(to);
+  return line && line->is_open() && line->reads_packed();
+}
+
 figures links::count() const {
   figures f{bytes_sent_, bytes_received_, envelopes_sent_, envelopes_received_, refused_, lines_lost_, 0};
   std::lock_guard lock{lock_};

@@ -107,6 +107,8 @@ public:
   void send_to_all(std::string_view item);
 
   bool is_open(node_id to) const;
+  /// Its process understands packed items; false without a line.
+  bool reads_packed(node_id to) const;
   bool any_open() const { return open_lines_ > 0; }
   figures count() const;
 

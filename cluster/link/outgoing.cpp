@@ -121,6 +121,7 @@ void links::outgoing::take_welcome(const std::string& body) {
   if (welcome.disk() != to_.disk)
     return failed(to_.address + " has another disk than '" + to_.name + "' has today: a folder that was replaced must not "
                   "be started again");
+  reads_packed_ = welcome.reads_packed();
   opened(welcome.incarnation());
 }
 

@@ -23,6 +23,8 @@ public:
 
   const peer& to() const { return to_; }
 
+  bool reads_packed() const { return reads_packed_; }
+
   std::size_t queued() const { return queued_; }
 
 private:
@@ -43,6 +45,7 @@ private:
   std::shared_ptr<channel> channel_;
   bool stopped_ = false;
   std::atomic<bool> open_{false};
+  std::atomic<bool> reads_packed_{false};
   std::string said_; // the last reason it failed: said once
   std::uint64_t peer_incarnation_ = 0;
   std::chrono::steady_clock::time_point heard_{};

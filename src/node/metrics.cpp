@@ -131,7 +131,11 @@ void add_partitions(exposition& out, const std::vector<partition::status>& parti
 
 namespace {
 
-void add_peers(exposition& out, const link::figures& lines, const actors::snapshot_transfer::figures& transfers) {
+void add_peers(exposition& out, cluster& peers) {
+  auto lines = peers.lines().count();
+  auto* transfer = peers.desk().transfer();
+  auto transfers = transfer ? transfer->count() : actors::snapshot_transfer::figures{};
+  auto desk = peers.desk().count();
   auto count = [](std::uint64_t n) { return static_cast<double>(n); };
   out.counter("sluice_peer_sent_bytes_total", "sent to other nodes", count(lines.bytes_sent));
   out.counter("sluice_peer_received_bytes_total", "received from other nodes", count(lines.bytes_received));
@@ -141,6 +145,10 @@ void add_peers(exposition& out, const link::figures& lines, const actors::snapsh
               count(lines.refused));
   out.counter("sluice_peer_lines_lost_total", "lines to other nodes that broke", count(lines.lines_lost));
   out.gauge("sluice_peer_queued_bytes", "waiting for other nodes", count(lines.queued));
+  out.counter("sluice_peer_nonsense_total", "items of other nodes that made no sense", count(desk.nonsense));
+  out.counter("sluice_peer_packed_bytes_total", "of entries sent to catch up, before they were compressed",
+              count(desk.packed));
+  out.counter("sluice_peer_packed_to_bytes_total", "of the same, after", count(desk.packed_to));
   out.counter("sluice_snapshots_pulled_total", "checkpoints fetched from other nodes", count(transfers.pulled));
   out.counter("sluice_snapshots_failed_total", "checkpoints that could not be fetched", count(transfers.failed));
   out.counter("sluice_snapshot_parts_given_total", "parts of checkpoints given to other nodes",
@@ -154,12 +162,11 @@ void add_peers(exposition& out, const link::figures& lines, const actors::snapsh
 std::string metrics_text(const http::edge& edge, const http::read_models& models,
                          const std::vector<partition::status>& partitions, storage::log_writer& log,
                          const storage::log_store& store, const actors::desk_figures& desk,
-                         const http::provider_client& provider, std::uint64_t in_flight, const link::links& lines,
-                         const actors::snapshot_transfer::figures& transfers) {
+                         const http::provider_client& provider, std::uint64_t in_flight, cluster& peers) {
   exposition out;
   add_events(out, models);
   add_partitions(out, partitions);
-  add_peers(out, lines.count(), transfers);
+  add_peers(out, peers);
   auto written = log.count();
   out.gauge("sluice_log_writer_backlog", "batches waiting for the next sync", static_cast<double>(written.backlog));
   out.counter("sluice_fsync_total", "syncs of the log", static_cast<double>(written.syncs));

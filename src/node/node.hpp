@@ -66,6 +66,7 @@ private:
   void start_edge();
   partition::config partition_config(partition_id partition) const;
   partition::start recover(partition_id partition);
+  void forget_untrue(partition_id partition);
 
   // running
   void watch();
@@ -138,7 +139,6 @@ private:
 std::string metrics_text(const http::edge& edge, const http::read_models& models,
                          const std::vector<partition::status>& partitions, storage::log_writer& log,
                          const storage::log_store& store, const actors::desk_figures& desk,
-                         const http::provider_client& provider, std::uint64_t in_flight, const link::links& lines,
-                         const actors::snapshot_transfer::figures& transfers);
+                         const http::provider_client& provider, std::uint64_t in_flight, cluster& peers);
 
 } // namespace sluice::node

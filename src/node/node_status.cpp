@@ -35,6 +35,7 @@ void describe(const partition::status& s, std::uint32_t partition, proto::NodeSt
   out.set_checkpoint(s.checkpoint_index);
   out.set_hash(s.state_hash);
   out.set_rejoining(s.consensus.rejoining);
+  out.set_halted(s.halted);
   out.set_first(s.consensus.first_index);
   out.set_active_entities(s.active_entities);
   out.set_open_effects(s.open_effects);
@@ -68,9 +69,8 @@ proto::NodeStatus node::own_status() const {
 }
 
 std::string node::metrics() {
-  auto* transfer = cluster_->desk().transfer();
   return metrics_text(edge_, models_, seen(), *log_, *store_, desk_figures_, *provider_, bridge_services_->in_flight,
-                      cluster_->lines(), transfer ? transfer->count() : actors::snapshot_transfer::figures{});
+                      *cluster_);
 }
 
 } // namespace sluice::node

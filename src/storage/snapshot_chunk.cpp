@@ -3,19 +3,11 @@
 #include "core/hash.hpp"
 #include "storage/key_layout.hpp"
 
-#include <memory>
 #include <tuple>
-
-#include <zstd.h>
 
 namespace sluice::storage {
 
 namespace {
-
-constexpr char as_it_is = 0;
-constexpr char zstd = 1;
-// The fastest: between nodes of one network the disk and the link keep up with no more (README.md has the figures).
-constexpr int zstd_level = 1;
 
 constexpr char piece_type = 1;
 constexpr char feed_type = 2;
@@ -116,12 +108,6 @@ bool take_feed(reader& in, chunk_content& content) {
   return true;
 }
 
-struct free_context {
-  void operator()(ZSTD_CCtx* c) const { ZSTD_freeCCtx(c); }
-
-  void operator()(ZSTD_DCtx* c) const { ZSTD_freeDCtx(c); }
-};
-
 } // namespace
 
 std::uint64_t checksum_of(const chunk_place& place, const snapshot_chunk& chunk) {
@@ -168,43 +154,6 @@ std::optional<chunk_content> read_records(std::string_view records) {
       return std::nullopt;
   }
   return content;
-}
-
-std::string pack(std::string_view records) {
-  // A context is a megabyte that is best kept; few threads ever make one.
-  thread_local std::unique_ptr<ZSTD_CCtx, free_context> context{ZSTD_createCCtx()};
-  std::string packed(1 + ZSTD_compressBound(records.size()), '\0');
-  auto size = ZSTD_compressCCtx(context.get(), packed.data() + 1, packed.size() - 1, records.data(), records.size(),
-                                zstd_level);
-  if (ZSTD_isError(size) || size >= records.size()) {
-    packed.assign(1, as_it_is);
-    packed += records;
-    return packed;
-  }
-  packed[0] = zstd;
-  packed.resize(1 + size);
-  packed.shrink_to_fit();
-  return packed;
-}
-
-std::optional<std::string> unpack(std::string_view bytes) {
-  if (bytes.empty())
-    return std::nullopt;
-  auto rest = bytes.substr(1);
-  if (bytes[0] == as_it_is)
-    return rest.size() <= chunk_unpacked_max ? std::make_optional<std::string>(rest) : std::nullopt;
-  if (bytes[0] != zstd)
-    return std::nullopt;
-  // Also the two values for "unknown" and "no zstd at all" are above the bound.
-  auto size = ZSTD_getFrameContentSize(rest.data(), rest.size());
-  if (size > chunk_unpacked_max)
-    return std::nullopt;
-  thread_local std::unique_ptr<ZSTD_DCtx, free_context> context{ZSTD_createDCtx()};
-  std::string records(size, '\0');
-  auto made = ZSTD_decompressDCtx(context.get(), records.data(), records.size(), rest.data(), rest.size());
-  if (ZSTD_isError(made) || made != size)
-    return std::nullopt;
-  return records;
 }
 
 std::string position_of(const checkpoint_image::place& piece) {

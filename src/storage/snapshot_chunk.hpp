@@ -1,6 +1,6 @@
 // A checkpoint on its way to another replica: what a chunk of it looks like. Pure; shared by source and sink.
 //
-//   chunk bytes   form (1: 0 as it is, 1 zstd), then records
+//   chunk bytes   records, packed (core/packed_bytes.hpp)
 //   record        length of the rest (4), type (1), then
 //     piece       event (4) kind (1) block (4) user length (2) user piece number (4) bytes
 //     facts       index (8) bytes
@@ -52,10 +52,6 @@ struct chunk_content {
 
 /// Empty if anything is wrong with them: lengths, ids, order.
 std::optional<chunk_content> read_records(std::string_view records);
-
-/// Compressed if that makes them smaller.
-std::string pack(std::string_view records);
-std::optional<std::string> unpack(std::string_view bytes);
 
 // ---- positions ---------------------------------------------------------------------------------------------------------
 

@@ -1,5 +1,7 @@
 #include "storage/snapshot_sink.hpp"
 
+#include "core/packed_bytes.hpp"
+
 namespace sluice::storage {
 
 bool apply_chunk(log_store& store, const chunk_place& asked, std::uint64_t own_number, const snapshot_chunk& chunk) {
@@ -7,7 +9,7 @@ bool apply_chunk(log_store& store, const chunk_place& asked, std::uint64_t own_n
     return false;
   if (!chunk.next.empty() && !read_position(chunk.next))
     return false;
-  auto records = unpack(chunk.bytes);
+  auto records = unpack(chunk.bytes, chunk_unpacked_max);
   auto content = records ? read_records(*records) : std::nullopt;
   if (!content)
     return false;

@@ -2,10 +2,12 @@
 import json
 import secrets
 import socket
+import subprocess
 import time
 
 from cluster import ClusterCase
 from harness import Customer, definition, main, wait_for
+from programs import PROGRAMS
 from web import parse_answer
 
 
@@ -279,6 +281,21 @@ class Pauses(ClusterCase):
         self.assertLess(slowest, 2.5)  # partitions it led had to move; nothing else waits for it
         self.cluster.await_equal_states()
         wait_for(sleeper.is_ready, 20, "it is back")
+
+    def test_what_a_node_missed_comes_compressed(self):
+        sleeper = self.cluster[3]
+        sleeper.stop()
+        bench = subprocess.run([str(PROGRAMS / "sluice-bench"), "join", "--url", f"http://{self.cluster[1].host}:{self.cluster[1].port}",
+                                "--admin-key-file", str(self.cluster.key_file), "-s", "4", "--warm-up", "0", "-c", "32"],
+                               capture_output=True, text=True)
+        self.assertEqual(bench.returncode, 0, bench.stderr)
+        sleeper.start()
+        self.cluster.await_replicated()
+        self.cluster.await_equal_states()
+        before, after = (sum(n.metric(f"sluice_peer_{what}_bytes_total") for n in self.cluster.nodes[:2])
+                         for what in ("packed", "packed_to"))
+        self.assertGreater(before, 128 * 1024, "nothing was packed")
+        self.assertLess(after, 0.7 * before)
 
     def test_a_lone_node_acknowledges_nothing(self):
         leader = self.cluster.leader_of_event("show")

@@ -162,6 +162,29 @@ class BadBytes(ClusterCase):
             log = str(victim.log_entries(partition))
             self.assertNotIn("UNKNOWN", log.upper())
 
+    def test_packed_items_that_make_no_sense(self):
+        """Items within items, and one that says it is larger than all memory."""
+        victim = self.cluster[2]
+        ping = wire.text(13, wire.number(1, 1))
+        pack = lambda item: wire.text(14, b"\0" + item)
+        zstd = bytes.fromhex("28b52ffd e0")
+        bad = [pack(pack(ping)), pack(b"\xff" * 20), wire.text(14, b""), wire.text(14, b"\2" + ping),
+               wire.text(14, b"\1" + zstd + struct.pack("<Q", 1 << 40) + bytes(20)), wire.text(14, b"\1" + zstd[:3])]
+        nonsense = lambda: victim.metric("sluice_peer_nonsense_total")
+
+        def say(item):
+            s = self.impostor(victim)  # until node 1 dials again and takes its place
+            s.sendall(wire.frame(wire.envelope(item)))
+            wire.read_frame(s)
+            return nonsense()
+
+        before = nonsense()
+        self.assertEqual(say(pack(ping)), before)
+        for item in bad:
+            with self.subTest(item=item):
+                before = nonsense()
+                wait_for(lambda: say(item) > before, 10, "it is counted")
+
     def test_many_lines_that_say_nothing(self):
         for node in self.cluster.nodes:
             for _ in range(100):

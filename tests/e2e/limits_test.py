@@ -114,10 +114,7 @@ class Slow(Case):
         self.assertEqual(self.node.client().get("/healthz").status, 200)
 
     def open_connections(self):
-        for line in self.node.client().get("/metrics").body.decode().splitlines():
-            if line.startswith("sluice_http_connections "):
-                return int(float(line.split()[1]))
-        self.fail("no figure of open connections")
+        return self.node.metric("sluice_http_connections")
 
     def test_connections_broken_off_in_the_middle(self):
         self.node.put_event(definition("still"))

@@ -253,8 +253,7 @@ class SlowDisk(Fault):
 
     def longest_sync(self):
         """In seconds, since it was asked last."""
-        told = self.node.client(self.node.key, timeout=8).get("/metrics").body.decode()
-        return float(re.search(r"^sluice_fsync_seconds_max ([\d.e+-]+)$", told, re.MULTILINE)[1])
+        return self.node.metric("sluice_fsync_seconds_max", timeout=8)
 
     def end(self):
         self.longest = self.longest_sync()

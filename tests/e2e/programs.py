@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -186,6 +187,13 @@ class Node(Program):
 
     def stream(self, path, token=None, timeout=20, **headers):
         return EventStream(self.port, path, token, timeout, self.host, **headers)
+
+    def metric(self, name, timeout=30):
+        """The figure of that name in /metrics that has no labels."""
+        told = self.client(self.key, timeout).get("/metrics").body.decode()
+        found = re.search(rf"^{name} ([\d.e+-]+)$", told, re.MULTILINE)
+        assert found, f"no {name} in /metrics"
+        return float(found[1])
 
     # ---- the operator ----
 

@@ -3,6 +3,7 @@
 
 #include "codec/event.hpp"
 #include "codec/session.hpp"
+#include "core/packed_bytes.hpp"
 #include "storage/snapshot_sink.hpp"
 #include "storage/snapshot_source.hpp"
 #include "support/group.hpp"
@@ -95,7 +96,7 @@ void weigh(const char* what, const std::vector<std::string>& pieces) {
     auto packed = pack(c);
     packing += cpu_seconds() - began;
     began = cpu_seconds();
-    auto unpacked = unpack(packed);
+    auto unpacked = unpack(packed, chunk_unpacked_max);
     unpacking += cpu_seconds() - began;
     REQUIRE(unpacked == c);
     before += static_cast<double>(c.size());
