@@ -134,8 +134,9 @@ struct publish_again {};
 /// Memory is short.
 struct shrink_now {};
 
-/// The leader's state hash.
+/// Another replica's state hash.
 struct compare_hash {
+  node_id from;
   log_index index = 0;
   std::uint64_t hash = 0;
 };

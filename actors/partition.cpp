@@ -3,6 +3,8 @@
 #include "cluster/partition/wire.hpp"
 #include "core/assert.hpp"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -84,7 +86,7 @@ partition_host::behavior_type partition_host::make_behavior() {
       [this](const replicate_on& m) { feed(partition::reconfigure{m.target}); },
       [this](const hand_over& m) { feed(partition::transfer{m.to}); },
       [this](const publish_again&) { feed(partition::publish_everything{}); },
-      [this](const compare_hash& m) { feed(partition::compare_state{m.index, m.hash}); },
+      [this](const compare_hash& m) { feed(partition::compare_state{m.from, m.index, m.hash}); },
       [this](const shrink_now&) { feed(partition::shrink{}); },
   };
 }
@@ -99,8 +101,13 @@ void partition_host::feed(partition::input in) {
 }
 
 void partition_host::carry_out() {
-  if (out_.fatal)
+  if (out_.fatal) {
+    if (out_.untrue)
+      services_.store->put_fact(untrue_fact(partition_), "1");
     fail_stop(*out_.fatal, __FILE__, __LINE__);
+  }
+  if (out_.halted)
+    spdlog::critical("partition.halted {}", *out_.halted);
   if (out_.reset)
     end_all();
   write_log();
@@ -249,6 +256,10 @@ void partition_host::set_timer() {
   timer_ = at;
   delayed_send(this, std::max<std::chrono::microseconds>(at - now, std::chrono::milliseconds{1}),
                time_passed{++timer_set_});
+}
+
+std::string untrue_fact(partition_id partition) {
+  return "untrue-" + std::to_string(partition.value);
 }
 
 raft::membership members_of(const raft::start& found) {

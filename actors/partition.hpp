@@ -73,6 +73,9 @@ private:
 /// not vote has lost a part of its log, and comes back as a learner.
 partition::start start_from(const storage::recovered& found, raft::membership bootstrap, bool may_vote);
 
+/// The store's fact that this replica's state is not to be believed: set before the process ends, looked for at its start.
+std::string untrue_fact(partition_id partition);
+
 /// Who was a member at the end of what the disk kept.
 raft::membership members_of(const raft::start& found);
 

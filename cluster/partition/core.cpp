@@ -13,8 +13,13 @@ core::core(config settings)
       courier_{config_.notes_under_way_max} {}
 
 void core::handle(const reading& now, input in, outputs& out) {
-  if (failed_)
+  if (failed_) {
+    if (auto* asked = std::get_if<propose>(&in))
+      on(now, std::move(*asked), out); // who does not lead refuses
+    else if (auto* questions = std::get_if<ask_all>(&in))
+      on(now, std::move(*questions), out);
     return;
+  }
   std::visit([&](auto& body) { on(now, std::move(body), out); }, in);
   if (failed_)
     return;
@@ -33,6 +38,8 @@ void core::handle(const reading& now, input in, outputs& out) {
 partition::status core::status() const {
   partition::status s;
   s.consensus = raft_.status();
+  if (failed_)
+    s.consensus.leader = {}; // nobody any more
   s.applied = applied_;
   s.checkpoint_index = checkpoint_index_;
   s.checkpoint_term = checkpoint_term_;
@@ -49,6 +56,7 @@ partition::status core::status() const {
   s.commands_total = commands_total_;
   s.refused_total = refused_total_;
   s.checkpointing = taking_ != 0;
+  s.halted = failed_;
   return s;
 }
 
@@ -348,9 +356,13 @@ void core::set_timer(const reading& now, outputs& out) {
 void core::fail(std::string why, outputs& out) {
   failed_ = true;
   leading_ = false;
-  out.fatal = "node=" + std::to_string(config_.consensus.self.value) + " partition=" +
-              std::to_string(config_.partition.value) + " term=" + std::to_string(raft_.term()) +
-              " index=" + std::to_string(applied_) + ": " + std::move(why);
+  out.fatal = where() + std::move(why);
+}
+
+std::string core::where() const {
+  return "node=" + std::to_string(config_.consensus.self.value) + " partition=" +
+         std::to_string(config_.partition.value) + " term=" + std::to_string(raft_.term()) +
+         " index=" + std::to_string(applied_) + ": ";
 }
 
 } // namespace sluice::partition

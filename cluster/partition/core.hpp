@@ -7,6 +7,7 @@
 #include "cluster/partition/entity_table.hpp"
 #include "cluster/partition/outbox.hpp"
 #include "cluster/partition/pace.hpp"
+#include "cluster/partition/state_hashes.hpp"
 #include "cluster/partition/superstep.hpp"
 #include "cluster/partition/types.hpp"
 #include "cluster/raft/core.hpp"
@@ -62,6 +63,7 @@ struct status {
   std::uint64_t commands_total = 0;
   std::uint64_t refused_total = 0;
   bool checkpointing = false;
+  bool halted = false; // the voters' states differ
 };
 
 /// A checkpoint's number in the store that has it, as a snapshot's opaque manifest.
@@ -70,7 +72,8 @@ std::shared_ptr<const std::string> manifest_of(std::uint64_t checkpoint);
 std::uint64_t checkpoint_in(const raft::snapshot_ref& ref);
 
 /// Owned by one partition actor, hence unsynchronised. Deterministic in its inputs. `handle` is total: what it can not
-/// use it drops; a broken invariant comes out as `fatal`, after which every call is a no-op.
+/// use it drops; a broken invariant comes out as `fatal` or `halted`, after which it refuses what is asked of it and does
+/// nothing more.
 class core {
 public:
   explicit core(config settings);
@@ -146,10 +149,11 @@ private:
   void install(const reading& now, outputs& out);
   void start_over();
   void note_hash(outputs& out);
-  void compare(log_index index, std::uint64_t theirs, outputs& out);
+  void compare_hashes(outputs& out);
 
   void set_timer(const reading& now, outputs& out);
   void fail(std::string why, outputs& out);
+  std::string where() const;
 
   config config_;
   raft::core raft_;
@@ -220,8 +224,7 @@ private:
   // replication
   std::uint64_t fetching_ = 0;            // number of the checkpoint being fetched
   std::optional<fetched> to_install_;     // at the next boundary
-  std::map<log_index, std::uint64_t> own_hashes_;    // the latest few
-  std::map<log_index, std::uint64_t> leader_hashes_; // ahead of us
+  state_hashes hashes_;
 
   std::uint64_t entries_total_ = 0;
   std::uint64_t commands_total_ = 0;

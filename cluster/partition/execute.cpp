@@ -23,7 +23,7 @@ void core::run(const reading& now, outputs& out) {
       }
       finish_entry(now, out);
     }
-    if (to_install_)
+    if (to_install_ && !failed_)
       install(now, out);
     if (failed_)
       return;
@@ -42,6 +42,8 @@ void core::begin_entry(const reading& now, outputs& out) {
     applied_ = e.index;
     state_hash_ = mix(state_hash_ ^ mix(e.index));
     note_hash(out);
+    if (failed_)
+      return;
     // The first entry of the own term: a no-op, or the very first leader's membership.
     if (!leading_ && e.term == raft_.term() && raft_.is_leader())
       begin_leading(now, out);
@@ -111,6 +113,8 @@ void core::finish_entry(const reading& now, outputs& out) {
     forget(event, out);
   applied_ = index;
   note_hash(out);
+  if (failed_)
+    return;
   for (auto sender : notes_seen_) {
     auto received = inbox_.received_from(sender);
     if (!leading_ || received == 0)

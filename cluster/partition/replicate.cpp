@@ -1,4 +1,4 @@
-// What a replica does beside its log: take over another's checkpoint, and compare its state with the leader's.
+// What a replica does beside its log: take over another's checkpoint, and compare its state with the others'.
 #include "cluster/partition/core.hpp"
 
 #include "cluster/partition/wire.hpp"
@@ -7,13 +7,6 @@
 #include <utility>
 
 namespace sluice::partition {
-
-namespace {
-
-constexpr log_index compare_every = 256; // entries
-constexpr std::size_t hashes_kept = 16;
-
-} // namespace
 
 std::shared_ptr<const std::string> manifest_of(std::uint64_t checkpoint) {
   return std::make_shared<const std::string>(std::to_string(checkpoint));
@@ -95,44 +88,40 @@ void core::start_over() {
   log_bytes_ = 0;
   log_sizes_.clear();
   publish_due_ = false;
-  own_hashes_.clear();
+  hashes_.forget_own(config_.consensus.self);
 }
 
 // ---- equal state at equal index ----------------------------------------------------------------------------------------
 
 void core::note_hash(outputs& out) {
-  if (applied_ % compare_every != 0)
+  if (applied_ % state_hashes::every != 0)
     return;
-  own_hashes_[applied_] = state_hash_;
-  if (own_hashes_.size() > hashes_kept)
-    own_hashes_.erase(own_hashes_.begin());
-  if (leading_)
+  hashes_.note(config_.consensus.self, applied_, state_hash_);
+  if (raft_.members().voters.contains(config_.consensus.self))
     out.hashes.push_back({applied_, state_hash_});
-  auto said = leader_hashes_.find(applied_);
-  if (said == leader_hashes_.end())
-    return;
-  compare(applied_, said->second, out);
-  leader_hashes_.erase(leader_hashes_.begin(), std::next(said));
+  compare_hashes(out);
 }
 
 void core::on(const reading&, compare_state in, outputs& out) {
-  if (in.index > applied_) {
-    leader_hashes_[in.index] = in.hash;
-    if (leader_hashes_.size() > hashes_kept)
-      leader_hashes_.erase(leader_hashes_.begin());
-    return;
-  }
-  if (own_hashes_.contains(in.index))
-    compare(in.index, in.hash, out);
+  hashes_.note(in.from, in.index, in.hash);
+  compare_hashes(out);
 }
 
-void core::compare(log_index index, std::uint64_t theirs, outputs& out) {
-  auto ours = own_hashes_.at(index);
-  if (ours == theirs)
+void core::compare_hashes(outputs& out) {
+  auto found = hashes_.judge(config_.consensus.self, raft_.members().voters, applied_);
+  if (found.what == state_hashes::verdict::agreed)
     return;
-  fail("the state after entry " + std::to_string(index) + " differs from the leader's (" + std::to_string(ours) +
-           " here, " + std::to_string(theirs) + " there): this replica is not to be trusted; replace the node, and keep"
-           " its data folder for an inquiry", out);
+  auto differs = "the state after entry " + std::to_string(found.index) + " is " + std::to_string(found.ours) + " here and " +
+                 std::to_string(found.theirs);
+  if (found.what == state_hashes::verdict::we_differ) {
+    out.untrue = true;
+    return fail(differs + " at most voters: this replica is not to be trusted. Started again it gets its state from the others;"
+                          " look after this machine's memory and disk", out);
+  }
+  out.leading_ended = std::exchange(leading_, false);
+  failed_ = true;
+  out.halted = where() + differs + " at another voter, and there is no majority for any: the partition stands still rather than"
+                                   " sell twice. Restart its voters; if it stands still again, restore a backup";
 }
 
 } // namespace sluice::partition

@@ -231,8 +231,9 @@ struct transfer {
 /// A bridge knows nothing yet: everything that publishes does so again.
 struct publish_everything {};
 
-/// The leader's state hash after `index`; a replica that came to another one must not go on.
+/// Another replica's state hash after `index`; see state_hashes.hpp.
 struct compare_state {
+  node_id from;
   log_index index = 0;
   std::uint64_t hash = 0;
 };
@@ -270,7 +271,7 @@ struct fetch_out {
   std::uint64_t checkpoint = 0;
 };
 
-/// The state hash after this entry, now and then; for replicas to compare.
+/// A voter's state hash after this entry, now and then; for the others to compare.
 struct hash_out {
   log_index index = 0;
   std::uint64_t hash = 0;
@@ -352,7 +353,9 @@ struct outputs {
   bool leading_ended = false; // and effects are somebody else's
   std::vector<hash_out> hashes;
   std::optional<host_time> timer;
-  std::optional<std::string> fatal;
+  std::optional<std::string> fatal;  // the process must end
+  bool untrue = false;               // with `fatal`: nothing this replica keeps is to be believed; it begins again from nothing
+  std::optional<std::string> halted; // this partition stands still, and says why; the process goes on
 
   void clear() { *this = outputs{}; }
 };

@@ -77,7 +77,7 @@ void write_partition(codec::json_writer& w, std::uint32_t partition, const std::
     w.begin_object().field("node", r.node.value).field("kind", voter ? "VOTER" : "LEARNER");
     w.field("index", r.said->applied());
     w.field("lag", shown->commit() > r.said->applied() ? shown->commit() - r.said->applied() : 0);
-    w.field("rejoining", r.said->rejoining()).field("stateHash", std::to_string(r.said->hash())).end_object();
+    w.field("rejoining", r.said->rejoining()).field("halted", r.said->halted()).field("stateHash", std::to_string(r.said->hash())).end_object();
   }
   w.end_array();
   w.key("voters").begin_array();

@@ -185,7 +185,8 @@ recovered rocks_store::recover(partition_id partition) {
   if (auto attempt = get_meta('A', partition))
     found.attempts = read_be<std::uint64_t>(*attempt);
   if (auto bytes = get_meta('C', partition))
-    found.checkpoint = decode_checkpoint(*bytes).checkpoint;
+    if (auto c = decode_checkpoint(*bytes).checkpoint; c.index > 0)
+      found.checkpoint = std::move(c);
   {
     std::lock_guard lock{replicas_lock_};
     known(partition);

@@ -109,6 +109,32 @@ TEST_CASE("storage: an installed image takes the place of everything, also after
   }
 }
 
+TEST_CASE("storage: an image of nothing leaves nothing but the vote", "[storage]") {
+  shaky_store s;
+  live_a_little(*s.store);
+  auto b = install({0}, 3, 0);
+  b.vote = vote_record{7, {2}, true};
+  b.checkpoint_attempt = 3;
+  s.store->write({b});
+  for (int restarts = 0; restarts < 2; ++restarts) {
+    auto found = s.store->recover({0});
+    CHECK_FALSE(found.damage);
+    CHECK_FALSE(found.checkpoint);
+    CHECK(found.log.empty());
+    CHECK(found.attempts == 3);
+    CHECK(found.vote == vote_record{7, {2}, true});
+    CHECK(s.store->load({0}, alice).empty());
+    CHECK(facts_in(*s.store) == 0);
+    s.cut_power();
+  }
+  s.store->write({append({0}, {entry(1, "a", 8)})});
+  take_checkpoint(*s.store, {0}, 4, 1, {{carol, 0, "carol-4"}});
+  s.cut_power();
+  CHECK(s.store->load({0}, alice).empty());
+  CHECK(s.store->load({0}, carol) == loaded_pieces{{0, "carol-4"}});
+  CHECK(s.store->recover({0}).checkpoint->index == 1);
+}
+
 TEST_CASE("storage: what the log had behind an image is gone: it was never committed", "[storage]") {
   shaky_store s;
   std::vector<stored_entry> stale;

@@ -164,6 +164,10 @@ std::string leaderless(const document& p, const node_list& nodes) {
   if (2 * away.size() >= voters.size() && !voters.empty())
     return text + ": of its " + std::to_string(voters.size()) + " voters " + some_of(away) +
            " can not be reached, and a majority is needed: start them; if they are gone for good: sluicectl cluster recover";
+  const auto& replicas = list_in(p, "replicas");
+  if (std::any_of(replicas.begin(), replicas.end(), [](const auto& r) { return flag_in(r, "halted"); }))
+    return text + ": its voters' states differ, and no majority has the same. Restart its nodes; if it stands still again, "
+                  "restore a backup";
   return text + ": an election should end that within seconds";
 }
 

@@ -1,0 +1,49 @@
+// Whether the replicas of a partition are in the same state. Equal entries must give equal states; where they do not, memory,
+// disk or code failed on some node, and the voters tell which: most of them are right.
+#pragma once
+
+#include "core/ids.hpp"
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+
+namespace sluice::partition {
+
+/// Of one replica. Pure. Bounded: of each node the latest few are kept.
+class state_hashes {
+public:
+  static constexpr log_index every = 256;      // entries between two comparisons
+  static constexpr log_index patience = 1'024; // entries that those who differ go on while others still have to speak
+  static constexpr std::size_t kept = 16;
+
+  enum class verdict : std::uint8_t {
+    agreed,    // or not known yet
+    we_differ, // from a majority of the voters
+    undecided, // the voters differ, and no majority comes of it
+  };
+
+  struct finding {
+    verdict what = verdict::agreed;
+    log_index index = 0;
+    std::uint64_t ours = 0;
+    std::uint64_t theirs = 0; // another voter's
+  };
+
+  /// What `node` came to after `index`. Indexes between two comparisons are dropped.
+  void note(node_id node, log_index index, std::uint64_t hash);
+  /// Of all that is known, as replica `self`, which may be a voter or not, and has executed up to `applied`. Reports an index
+  /// that is settled only once.
+  finding judge(node_id self, const std::set<node_id>& voters, log_index applied);
+  void forget_own(node_id self);
+
+private:
+  using said = std::map<node_id, std::uint64_t>;
+
+  static std::optional<finding> judge_one(const said& all, node_id self, const std::set<node_id>& voters, bool is_late);
+
+  std::map<log_index, said> by_index_;
+};
+
+} // namespace sluice::partition
