@@ -79,6 +79,7 @@ void snapshot_transfer::ask(partition_id partition, pull& p) {
   out.set_checkpoint(partition::checkpoint_in(p.what.ref));
   out.set_position(p.position);
   out.set_pull(p.id);
+  out.set_index(p.what.ref.index);
   how_.send(p.what.from, item.SerializeAsString());
 }
 
@@ -97,8 +98,9 @@ void snapshot_transfer::got(node_id from, const proto::SnapshotPart& part) {
   if (known == pulls_.end())
     return;
   auto& p = known->second;
-  if (p.id != part.pull() || p.what.from != from || p.position != part.position() || p.applying)
-    return; // late, or a second answer to one question
+  if (p.id != part.pull() || p.what.from != from || p.position != part.position() || p.applying ||
+      part.checkpoint() != partition::checkpoint_in(p.what.ref))
+    return; // late, or a second answer to one question, or one that an earlier process here had asked
   if (part.gone())
     return end(partition, false);
   p.applying = true;
@@ -205,25 +207,18 @@ bool snapshot_transfer::fill(node_id from, const proto::PullPart& pull, proto::S
   out.set_checkpoint(pull.checkpoint());
   out.set_position(pull.position());
   out.set_pull(pull.pull());
-  auto now = how_.now();
-  bool first = pull.position().empty();
-  auto record = source_.record_of(from, partition, pull.checkpoint());
-  if (first && !record) {
-    if (source_.open(from, partition, pull.checkpoint(), now) == storage::pinning::busy)
-      return false;
-    record = source_.record_of(from, partition, pull.checkpoint());
-  }
-  auto chunk = record ? source_.read(from, {partition, pull.checkpoint(), pull.position()}, part_bytes, now)
-                      : std::nullopt;
-  if (!chunk) {
+  storage::snapshot_part part;
+  auto given = source_.give(from, {partition, pull.checkpoint(), pull.position()}, pull.index(), part_bytes, how_.now(), part);
+  if (given == storage::giving::busy)
+    return false;
+  if (given == storage::giving::gone) {
     out.set_gone(true);
     return true;
   }
-  out.set_next(std::move(chunk->next));
-  out.set_bytes(std::move(chunk->bytes));
-  out.set_checksum(chunk->checksum);
-  if (first)
-    out.set_record(record->record);
+  out.set_next(std::move(part.chunk.next));
+  out.set_bytes(std::move(part.chunk.bytes));
+  out.set_checksum(part.chunk.checksum);
+  out.set_record(std::move(part.record));
   std::lock_guard lock{lock_};
   ++figures_.parts_given;
   return true;

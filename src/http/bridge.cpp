@@ -434,7 +434,7 @@ std::optional<domain::idempotency> bridge::once(const call_ptr& c, const codec::
 void bridge::answer(const call_ptr& c, response r) const {
   if (r.status < 400)
     r.field("X-Request-ID", c->request_id);
-  c->reply.answer(std::move(r));
+  c->reply.answer(r);
 }
 
 void bridge::answer_json(const call_ptr& c, unsigned status, std::string body) const {

@@ -1,5 +1,7 @@
 #include "storage/snapshot_source.hpp"
 
+#include "core/packed_bytes.hpp"
+
 #include <algorithm>
 
 namespace sluice::storage {
@@ -53,6 +55,26 @@ private:
 
 } // namespace
 
+giving snapshot_source::give(node_id peer, const chunk_place& at, log_index index, std::size_t bytes_max, host_time now,
+                             snapshot_part& out) {
+  bool first = at.position.empty();
+  auto record = record_of(peer, at.partition, at.number);
+  if (first && !record) {
+    if (open(peer, at.partition, at.number, now) == pinning::busy)
+      return giving::busy;
+    record = record_of(peer, at.partition, at.number);
+  }
+  if (!record || (index != 0 && record->index != index))
+    return giving::gone;
+  auto chunk = read(peer, at, bytes_max, now);
+  if (!chunk)
+    return giving::gone;
+  out.chunk = std::move(*chunk);
+  if (first)
+    out.record = std::move(record->record);
+  return giving::given;
+}
+
 pinning snapshot_source::open(node_id peer, partition_id partition, std::uint64_t number, host_time now) {
   release_idle(now);
   {
@@ -89,7 +111,7 @@ std::optional<snapshot_chunk> snapshot_source::read(node_id peer, const chunk_pl
     if (auto s = sessions_.find({peer, at.partition}); s != sessions_.end())
       s->second.last_read = now;
   }
-  filling chunk{std::clamp(bytes_max, chunk_bytes_min, chunk_bytes_max)};
+  filling chunk{std::clamp(bytes_max, bytes_min_, chunk_bytes_max)};
   if (!from->feed)
     image->scan_pieces(from->piece ? &*from->piece : nullptr,
                        [&](const entity_ref& of, std::uint32_t number, std::string_view bytes) {

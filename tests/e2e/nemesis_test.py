@@ -16,9 +16,9 @@ import narrow_sale
 import nemesis_faults
 import nemesis_wires
 import seat_check
-from bystanders import Listener, Once
+from bystanders import Forger, Listener, Once, Onlooker
 from cluster import Cluster, ClusterCase
-from harness import definition, main, wait_for
+from harness import Customer, definition, main, wait_for
 from history_checks import HistoryChecks
 from line_witness import Line
 from log_witness import Recorder, Witness
@@ -30,6 +30,7 @@ ROWS, PER_ROW, PLACES = 40, 50, 5000
 SEATS = [f"A-{row}-{n}" for row in range(1, ROWS + 1) for n in range(1, PER_ROW + 1)]
 OWN_SEATS = SEATS[-PER_ROW:]  # of who asks only once
 SHOPPERS, WALKERS = 6, 1
+ACTIVE_MAX = 6
 OVERTIME = 25  # seconds more at most, until every fault struck once
 PACE = 0.02  # seconds between two questions: the machine has other things to do, and what is done must be checked
 
@@ -83,7 +84,8 @@ class Nemesis(HistoryChecks, ClusterCase):
         cls.cluster.start()
         cls.cluster.put_event(definition("show", rows=ROWS, seats=PER_ROW, area=PLACES, price=1000, limitPerUser=8,
                                          holdTtlSeconds=7200, keepActiveAfterBooking=True,
-                                         admission={"maxActiveUsers": 6, "activeTtlSeconds": 14400, "claimWindowSeconds": 900}))
+                                         admission={"maxActiveUsers": ACTIVE_MAX, "activeTtlSeconds": 14400, "claimWindowSeconds": 900}))
+        cls.cluster.put_event(definition("elsewhere", admission={"activeTtlSeconds": 14400}))
         cls.narrow_number = cls.cluster.put_event(narrow_sale.event_file())
         cls.history, cls.narrow_history = History(), History()
         cls.diary = []  # of Strikes
@@ -145,8 +147,12 @@ class Nemesis(HistoryChecks, ClusterCase):
                                            narrow_sale.SEATS, "") for n in range(narrow_sale.VISITORS)]
         cls.operator = narrow_sale.Operator(cls.cluster.nodes, OPTIONS.minutes * 60, stop)
         cls.once = Once(len(customers), cls.cluster.nodes, "show", cls.history, stop, OWN_SEATS, "floor")
+        cls.forger = Forger(len(customers) + 1, cls.cluster.nodes, "show", cls.history, stop, OWN_SEATS, "floor",
+                            foreign=Customer(cls.cluster[1], "elsewhere").enter().admission)
+        customers += [cls.once, cls.forger]
         cls.listeners = [Listener(node, "show") for node in cls.cluster.nodes]
-        for c in [*customers, cls.once, cls.operator, *cls.listeners]:
+        cls.onlookers = [Onlooker(node, "show") for node in cls.cluster.nodes]
+        for c in [*customers, cls.operator, *cls.listeners, *cls.onlookers]:
             c.start()
         try:
             time.sleep(1)
@@ -166,7 +172,7 @@ class Nemesis(HistoryChecks, ClusterCase):
             stop.wait(2)  # for those who still try
         finally:
             stop.set()
-            threads = [*customers, cls.once, cls.operator]
+            threads = [*customers, cls.operator]
             for c in threads:
                 c.join(90)
         failures = [repr(c.failure) for c in threads if c.failure] + [f"{c.name} hangs" for c in threads if c.is_alive()]
@@ -375,6 +381,14 @@ class Nemesis(HistoryChecks, ClusterCase):
         print(f"\n{told} events in {[len(listener.heard) for listener in self.listeners]} streams")
         self.assertTrue(all(n > 10 * OPTIONS.minutes for n in told), "INVALID: the listeners heard little")
 
+    def test_every_onlooker_saw_the_line(self):
+        for onlooker in self.onlookers:
+            self.assertEqual(onlooker.mistakes(ROWS * PER_ROW + PLACES, ACTIVE_MAX)[:3], [])
+            self.assertTrue(onlooker.mistakes(ROWS * PER_ROW + PLACES - 1, ACTIVE_MAX))
+            self.assertTrue(onlooker.mistakes(ROWS * PER_ROW + PLACES, 0))
+        told = [sum(map(len, onlooker.heard)) for onlooker in self.onlookers]
+        self.assertTrue(all(n > 10 * OPTIONS.minutes for n in told), f"INVALID: the onlookers heard little, {told}")
+
     def test_the_listeners_are_checked(self):
         witness = Witness(self.log_of("show"), SEATS, PLACES)
         honest = self.listeners[0]
@@ -394,6 +408,15 @@ class Nemesis(HistoryChecks, ClusterCase):
         self.assertGreater(codes[201], 5 * OPTIONS.minutes, "INVALID: too few had an answer")
         lied = [{**t, "status": 503, "code": "OVERLOADED"} if t["status"] == 201 else t for t in self.once.tries]
         self.assertTrue(self.judge(lied, witness)[0])
+
+    def test_no_bad_token_opened_anything(self):
+        accepted = {key for _, key in Witness(self.log_of("show"), SEATS, PLACES).model.by_key}
+        let_in = lambda t: t["status"] not in (401, 403, 503, None) or t["key"] in accepted
+        self.assertEqual([t for t in self.forger.tries if let_in(t)], [])
+        refused = collections.Counter(t["what"] for t in self.forger.tries if t["status"] in (401, 403))
+        print(f"\ntokens refused: {dict(refused)}")
+        self.assertEqual(refused.keys(), Forger.WAYS, "INVALID: some were never shown")
+        self.assertTrue(any(let_in(t) for t in self.once.tries))
 
     @staticmethod
     def judge(tries, witness):

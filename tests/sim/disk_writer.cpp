@@ -1,6 +1,7 @@
 #include "disk_writer.hpp"
 
 #include "core/planted.hpp"
+#include "storage/snapshot_sink.hpp"
 
 namespace sluice::simulation {
 
@@ -54,23 +55,23 @@ void disk_writer::begun(partition_id partition, std::uint64_t checkpoint) {
 }
 
 void disk_writer::put(partition_id partition, std::uint64_t checkpoint, entity_ref of, record_pieces pieces) {
-  jobs_.push_back({job::kind::put, partition, checkpoint, std::move(of), std::move(pieces), {}});
+  jobs_.push_back({job::kind::put, partition, checkpoint, std::move(of), std::move(pieces), {}, {}, {}});
   next_job();
 }
 
-void disk_writer::put_feed(partition_id partition, std::uint64_t checkpoint,
-                           std::vector<std::pair<log_index, std::string>> records) {
-  jobs_.push_back({job::kind::feed, partition, checkpoint, {}, {}, std::move(records)});
+void disk_writer::apply(const storage::chunk_place& at, std::uint64_t checkpoint, storage::snapshot_chunk chunk,
+                        std::function<void(bool)> done) {
+  jobs_.push_back({job::kind::apply, at.partition, checkpoint, {}, {}, at, std::move(chunk), std::move(done)});
   next_job();
 }
 
 void disk_writer::end(partition_id partition, std::uint64_t checkpoint) {
-  jobs_.push_back({job::kind::end, partition, checkpoint, {}, {}, {}});
+  jobs_.push_back({job::kind::end, partition, checkpoint, {}, {}, {}, {}, {}});
   next_job();
 }
 
 void disk_writer::in_force(partition_id partition) {
-  jobs_.push_back({job::kind::clean, partition, 0, {}, {}, {}});
+  jobs_.push_back({job::kind::clean, partition, 0, {}, {}, {}, {}, {}});
   next_job();
 }
 
@@ -103,9 +104,8 @@ void disk_writer::run_job() {
       disk_.put_pieces(j.partition, j.checkpoint, pieces);
     break;
   }
-  case job::kind::feed:
-    for (const auto& [index, record] : j.records)
-      disk_.append_feed(j.partition, index, record);
+  case job::kind::apply:
+    j.done(storage::apply_chunk(disk_, j.at, j.checkpoint, j.chunk));
     break;
   case job::kind::end:
     write_feed(); // facts of entries up to the cut must be in the feed before those entries may go

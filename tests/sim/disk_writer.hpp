@@ -6,6 +6,7 @@
 #include "sim_disk.hpp"
 
 #include "core/record.hpp"
+#include "storage/snapshot_chunk.hpp"
 
 #include <deque>
 #include <functional>
@@ -34,8 +35,9 @@ public:
   void append_feed(partition_id partition, log_index index, std::string record);
   void begun(partition_id partition, std::uint64_t checkpoint);
   void put(partition_id partition, std::uint64_t checkpoint, entity_ref of, record_pieces pieces);
-  /// Of a fetched checkpoint.
-  void put_feed(partition_id partition, std::uint64_t checkpoint, std::vector<std::pair<log_index, std::string>> records);
+  /// Of a checkpoint being fetched; `done` says whether the chunk was sound.
+  void apply(const storage::chunk_place& at, std::uint64_t checkpoint, storage::snapshot_chunk chunk,
+             std::function<void(bool)> done);
   void end(partition_id partition, std::uint64_t checkpoint);
   void in_force(partition_id partition);
 
@@ -46,12 +48,14 @@ public:
 
 private:
   struct job {
-    enum class kind { put, feed, end, clean } what;
+    enum class kind { put, apply, end, clean } what;
     partition_id partition;
     std::uint64_t checkpoint = 0;
     entity_ref of;
     record_pieces pieces;
-    std::vector<std::pair<log_index, std::string>> records;
+    storage::chunk_place at;
+    storage::snapshot_chunk chunk;
+    std::function<void(bool)> done;
   };
 
   void sync();

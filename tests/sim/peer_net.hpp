@@ -5,6 +5,7 @@
 #include "scene.hpp"
 
 #include "cluster/partition/types.hpp"
+#include "storage/snapshot_source.hpp"
 
 #include <array>
 #include <memory>
@@ -63,18 +64,16 @@ struct chunk_request {
   std::uint64_t checkpoint = 0; // of the node asked
   log_index index = 0;
   std::uint64_t transfer = 0; // the asking node's number for it; a later process may use it again
-  std::uint32_t chunk = 0;
+  std::string position;
 };
 
 struct chunk_parcel {
   partition_id partition;
+  std::uint64_t checkpoint = 0;
   std::uint64_t transfer = 0;
-  std::uint32_t chunk = 0;
-  bool refused = false; // there is no such checkpoint
-  bool last = false;
-  std::string record; // with the last
-  std::vector<std::tuple<entity_ref, std::uint32_t, std::string>> pieces;
-  std::vector<std::pair<log_index, std::string>> feed;
+  std::string position;
+  bool gone = false; // there is no such checkpoint
+  storage::snapshot_part part;
 };
 
 using parcel = std::variant<raft_parcel, commands_parcel, questions_parcel, answers_parcel, refusal_parcel, leads_parcel,

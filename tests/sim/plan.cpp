@@ -10,7 +10,9 @@ namespace {
 std::bitset<static_cast<std::size_t>(fault::count_)> struck(chance& dice, const run_options& options) {
   std::bitset<static_cast<std::size_t>(fault::count_)> on;
   for (std::size_t i = 0; i < on.size(); ++i)
-    on[i] = dice.coin();
+    on[i] = i != static_cast<std::size_t>(fault::corrupt_tail) && dice.coin();
+  // This one came last, and has a coin of its own: what seeds did before, most of them still do.
+  on[static_cast<std::size_t>(fault::corrupt_tail)] = chance{mix(options.seed) ^ 0xDA}.coin();
   if (dice.below(12) == 0)
     on.reset(); // the engine in peace
   return on & ~options.without;
@@ -52,7 +54,7 @@ void draw_links(plan& p, chance& dice) {
   p.link_time_min = dice.spread(50, 15 * ms);
   p.link_time_max = p.link_time_min + dice.spread(50, 20 * ms);
   p.hints = dice.coin() ? 800 : dice.below(2) * 200;
-  p.chunk_pieces = static_cast<std::size_t>(dice.spread(1, 50));
+  p.chunk_bytes = 200 * static_cast<std::size_t>(dice.spread(1, 50));
   p.bridge_patience = dice.between(200, 1'500) * ms;
 }
 
@@ -137,6 +139,8 @@ plan plan::of(const run_options& options) {
   p.slow_spell_every = if_on(fault::slow_spell, 2'000, 10'000) * ms;
   p.full_disk_every = if_on(fault::full_disk, 4'000, 15'000) * ms;
   p.lost_tail_every = if_on(fault::lost_tail, 2'000, 10'000) * ms;
+  if (on[static_cast<std::size_t>(fault::corrupt_tail)])
+    p.corrupt_tail_every = (p.lost_tail_every > 0 ? p.lost_tail_every : 6'000 * ms);
   p.wiped_disk_every = if_on(fault::wiped_disk, 2'000, 10'000) * ms;
   p.move_every = if_on(fault::moved, 1'500, 8'000) * ms;
   p.transfer_every = if_on(fault::transfer, 500, 6'000) * ms;
@@ -152,7 +156,7 @@ plan plan::of(const run_options& options) {
     p.crowd = 0; // where an entry takes few, many would only queue
   if (p.crowd > 0) {
     p.digest_every *= 64; // it reads whole entities, and this line is long
-    p.chunk_pieces = std::max<std::size_t>(p.chunk_pieces, 500);
+    p.chunk_bytes = 64 * 1024;
   }
   p.users = std::min(p.users, options.users_max);
   p.events = std::min(p.events, options.events_max);

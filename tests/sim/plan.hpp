@@ -70,13 +70,13 @@ struct plan {
   micros link_time_min = 200, link_time_max = 1 * ms;          // one way
   std::uint64_t message_lost = 0, message_late = 0, message_repeated = 0; // permille
   std::uint64_t hints = 0;                                     // permille of deaths and broken links that are noticed
-  std::size_t chunk_pieces = 8;                                // of a checkpoint on its way
+  std::size_t chunk_bytes = 64 * 1024;                         // of a checkpoint on its way
   micros bridge_patience = 1 * second;                         // before it sends a request again
 
   // About how long from one to the next; 0: never.
   micros break_every = 0, split_every = 0, isolate_every = 0, alarm_every = 0;
   micros mass_crash_every = 0, pause_every = 0, slow_spell_every = 0, full_disk_every = 0;
-  micros lost_tail_every = 0, wiped_disk_every = 0, move_every = 0, transfer_every = 0;
+  micros lost_tail_every = 0, corrupt_tail_every = 0, wiped_disk_every = 0, move_every = 0, transfer_every = 0;
   micros split_max = 0, pause_max = 0;
   micros shrink_every = 0;         // a node is short of memory
   std::int64_t drift_permille = 0; // how much faster or slower a node's clock may run

@@ -119,9 +119,11 @@ void cluster_sim::work() {
   };
   wait_for(elected, election_max, "no leader");
   report_.leader_us = now_ - healed;
-  // If the majority needs a node that was away for long, that one catches up first.
+  // If the majority needs a node that was away for long, that one catches up first; where a message takes one entry, entry
+  // by entry.
   auto backlog = elected()->core->last_index();
-  wait_for([&] { return safety_.committed() >= backlog; }, catch_up_max, "no commit");
+  auto entries = static_cast<std::int64_t>(backlog - std::min(backlog, safety_.committed()));
+  wait_for([&] { return safety_.committed() >= backlog; }, catch_up_max + entries * 20 * ms, "no commit");
   last_ack_ = now_;
   measuring_ = true;
   for (auto end = now_ + 3 * second; now_ < end; run_until(now_ + 100 * ms))

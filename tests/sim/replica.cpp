@@ -82,6 +82,8 @@ void replica::carry_out(partition::outputs& out) {
     return; // the power went during this event: nothing leaves any more
   if (out.fatal)
     return run_.fail("fatal", "node " + std::to_string(node_.id().value) + " " + *out.fatal);
+  if (out.halted)
+    return run_.fail("halted", "node " + std::to_string(node_.id().value) + " " + *out.halted);
   if (out.reset)
     reset();
   write(out);

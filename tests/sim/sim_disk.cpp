@@ -118,8 +118,10 @@ void sim_disk::apply(shelf& s, const storage::log_batch& b) {
     lost_.erase(b.partition);
   if (b.install)
     s.install(b.install->checkpoint);
-  if (b.truncate_from)
+  if (b.truncate_from) {
     s.log.erase(s.log.lower_bound(*b.truncate_from), s.log.end());
+    s.corrupt.erase(s.corrupt.lower_bound(*b.truncate_from), s.corrupt.end());
+  }
   for (const auto& e : b.append)
     s.log[e.index] = e;
   if (b.drop_below)
@@ -136,6 +138,7 @@ void sim_disk::apply(shelf& s, const storage::log_batch& b) {
 
 void sim_disk::shelf::install(const storage::checkpoint_record& c) {
   log.clear();
+  corrupt.clear();
   feed.erase(feed.upper_bound(c.index), feed.end());
   if (is_planted(planted::keeps_old_pieces))
     numbers.commit(c.number);
@@ -157,6 +160,15 @@ void sim_disk::lose_tail(partition_id partition) {
   lost_.insert(partition);
 }
 
+void sim_disk::corrupt_tail(partition_id partition) {
+  auto& s = shelves_[partition];
+  auto kept = s.checkpoint ? s.checkpoint->index : 0;
+  if (s.log.empty() || s.log.rbegin()->first <= kept)
+    return;
+  s.corrupt.insert(kept + 1 + run_.dice.below(s.log.rbegin()->first - kept));
+  lost_.insert(partition);
+}
+
 std::vector<partition_id> sim_disk::partitions() const {
   std::vector<partition_id> all;
   for (const auto& [partition, s] : shelves_)
@@ -174,6 +186,8 @@ void sim_disk::append_feed(partition_id partition, log_index index, std::string_
 }
 
 void sim_disk::put_feed(partition_id partition, const std::vector<storage::feed_write>& records) {
+  if (is_planted(planted::fetches_no_feed))
+    return;
   for (const auto& r : records)
     append_feed(partition, r.index, r.record);
 }
@@ -273,8 +287,8 @@ storage::recovered sim_disk::recover(partition_id partition) {
   found.checkpoint = s.checkpoint;
   auto expected = found.checkpoint ? found.checkpoint->index + 1 : 1;
   for (auto at = s.log.lower_bound(expected); at != s.log.end(); ++at, ++expected) {
-    if (at->first != expected) {
-      found.damage = "log entry " + std::to_string(expected) + " is missing";
+    if (at->first != expected || s.corrupt.contains(expected)) {
+      found.damage = "log entry " + std::to_string(expected) + (at->first != expected ? " is missing" : " is damaged");
       break;
     }
     found.log.push_back(at->second);

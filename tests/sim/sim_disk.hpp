@@ -6,6 +6,7 @@
 
 #include "storage/log_store.hpp"
 #include "storage/piece_versions.hpp"
+#include "storage/snapshot_chunk.hpp"
 
 #include <functional>
 #include <map>
@@ -52,6 +53,8 @@ public:
   /// The replica never was here; or a part of its log, at least, is gone, and no record says so yet.
   void lose_all(partition_id partition);
   void lose_tail(partition_id partition);
+  /// One entry that a restart would read is another now, and its checksum tells; those behind it are still there.
+  void corrupt_tail(partition_id partition);
   bool has_lost(partition_id partition) const { return lost_.contains(partition); }
   bool knows(partition_id partition) const { return shelves_.contains(partition); }
   std::vector<partition_id> partitions() const;
@@ -83,6 +86,7 @@ private:
     std::optional<storage::checkpoint_record> checkpoint;
     storage::piece_versions numbers;
     std::map<log_index, storage::stored_entry> log;
+    std::set<log_index> corrupt; // of the log
     std::map<entity_ref, std::map<std::uint32_t, versions>> pieces;
     std::map<log_index, feed_record> feed;
 

@@ -78,7 +78,20 @@ void sim_node::host(partition_id partition) {
   // Who joins later knows no members until the leader finds it.
   auto bootstrap = founders.voters.contains(id_) && !disk_.has_lost(partition) ? founders : raft::membership{};
   auto& r = *replicas_.emplace(partition, std::make_unique<replica>(run_, *this, partition)).first->second;
-  r.start(disk_.recover(partition), bootstrap, !disk_.has_lost(partition));
+  auto may_vote = !disk_.has_lost(partition);
+  auto found = disk_.recover(partition);
+  if (found.damage && !may_vote)
+    cut_damage(partition, found);
+  r.start(found, bootstrap, may_vote);
+}
+
+/// What lies behind it must not come back after what will be written in its place.
+void sim_node::cut_damage(partition_id partition, storage::recovered& found) {
+  storage::log_batch cut;
+  cut.partition = partition;
+  cut.truncate_from = (found.log.empty() ? (found.checkpoint ? found.checkpoint->index : 0) : found.log.back().index) + 1;
+  disk_.write({cut});
+  found.damage.reset();
 }
 
 replica* sim_node::find(partition_id partition) {
@@ -384,14 +397,14 @@ void sim_node::on(node_id from, std::uint64_t, leads_parcel& p) {
     bridge_->leads_not(p.partition, from);
 }
 
-void sim_node::on(node_id, std::uint64_t, hash_parcel& p) {
+void sim_node::on(node_id from, std::uint64_t, hash_parcel& p) {
   ++run_.counts[deed::compared];
   if (auto* r = find(p.partition))
-    r->handle(partition::compare_state{p.what.index, p.what.hash});
+    r->handle(partition::compare_state{from, p.what.index, p.what.hash});
 }
 
-void sim_node::on(node_id from, std::uint64_t incarnation, chunk_request& p) {
-  fetcher_->give(from, incarnation, p);
+void sim_node::on(node_id from, std::uint64_t, chunk_request& p) {
+  fetcher_->give(from, p);
 }
 
 void sim_node::on(node_id from, std::uint64_t, chunk_parcel& p) {

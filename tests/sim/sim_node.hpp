@@ -89,6 +89,7 @@ public:
   /// Null: no replica of it is here.
   replica* find(partition_id partition);
   void host(partition_id partition);
+  void cut_damage(partition_id partition, storage::recovered& found);
 
   const std::map<partition_id, std::unique_ptr<replica>>& replicas() const { return replicas_; }
 

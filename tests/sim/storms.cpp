@@ -46,10 +46,11 @@ void storms::begin() {
   every(plan.split_every, [this] { split(); });
   every(plan.isolate_every, [this] { isolate(); });
   every(plan.alarm_every, [this] { alarm(); });
-  every(plan.lost_tail_every, [this] { lose_data(false); });
-  every(plan.wiped_disk_every, [this] { lose_data(true); });
+  every(plan.lost_tail_every, [this] { lose_data(fault::lost_tail); });
+  every(plan.wiped_disk_every, [this] { lose_data(fault::wiped_disk); });
   every(plan.move_every, [this] { move(); });
   every(plan.transfer_every, [this] { transfer(); });
+  every(plan.corrupt_tail_every, [this] { lose_data(fault::corrupt_tail); });
 }
 
 void storms::end() {
@@ -117,7 +118,7 @@ void storms::pause() {
 }
 
 /// Nobody may lose what a majority of some partition's voters would then have lost.
-void storms::lose_data(bool all) {
+void storms::lose_data(fault how) {
   if (!home_.is_settled())
     return;
   for (std::uint32_t p = 0; p < home_.places().partitions(); ++p)
@@ -126,12 +127,17 @@ void storms::lose_data(bool all) {
   auto& n = run_.dice.one_of(home_.nodes());
   if (!n.up())
     return;
-  ++run_.counts[all ? fault::wiped_disk : fault::lost_tail];
+  ++run_.counts[how];
   if (run_.telling())
-    run_.say("node " + std::to_string(n.id().value) + (all ? " loses its disk" : " loses the end of its logs"));
+    run_.say("node " + std::to_string(n.id().value) + ": " + std::string{fault_names[static_cast<std::size_t>(how)]});
   n.crash();
   for (auto p : n.disk().partitions())
-    all ? n.disk().lose_all(p) : n.disk().lose_tail(p);
+    if (how == fault::wiped_disk)
+      n.disk().lose_all(p);
+    else if (how == fault::lost_tail)
+      n.disk().lose_tail(p);
+    else
+      n.disk().corrupt_tail(p);
 }
 
 void storms::jump_clock() {

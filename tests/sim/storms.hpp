@@ -31,7 +31,7 @@ private:
   void isolate();
   void alarm();
   void break_link();
-  void lose_data(bool all);
+  void lose_data(fault how);
   void move();
   void transfer();
   void jump_clock();

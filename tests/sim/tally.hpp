@@ -47,6 +47,7 @@ enum class fault : std::uint8_t {
   clock_drift,
   moved,             // replicas change nodes
   transfer,          // a leader is asked to hand over
+  corrupt_tail,      // an entry in every log of a node can not be read any more
   count_,
 };
 
@@ -56,7 +57,8 @@ constexpr std::array<std::string_view, static_cast<std::size_t>(fault::count_)> 
     "provider_late",   "provider_outage",  "declined",      "capture_refused", "refund_refused", "repeated_outcome",
     "wall_jump",       "overload",         "lost_message",  "late_message",    "repeated_message", "broken_link",
     "split",           "isolated_leader",  "false_alarm",   "mass_crash",      "pause",         "slow_spell",
-    "full_disk",       "lost_tail",        "wiped_disk",    "clock_drift",     "moved",         "transfer"};
+    "full_disk",       "lost_tail",        "wiped_disk",    "clock_drift",     "moved",         "transfer",
+    "corrupt_tail"};
 
 /// Operations that succeeded, as the engine answered them.
 enum class deed : std::uint8_t {
@@ -96,7 +98,7 @@ enum class deed : std::uint8_t {
   resent,     // by a bridge that heard nothing, or of a new leader
   fetched,    // checkpoints from another node
   readmitted, // replicas that had lost their log
-  compared,   // state hashes of a leader, by its followers
+  compared,   // state hashes of voters, by the others
   late_answers, // of a leader whom another had followed: checked for less
   count_,
 };
