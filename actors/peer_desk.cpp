@@ -111,7 +111,7 @@ void peer_desk::follows(partition_id partition, log_term term, node_id leader) {
 
 void peer_desk::compare(partition_id partition, const partition::hash_out& hash) {
   proto::PeerItem item;
-  auto& h = *item.mutable_hash();
+  auto& h = *item.mutable_voter_hash();
   h.set_partition(partition.value);
   h.set_index(hash.index);
   h.set_hash(hash.hash);
@@ -140,12 +140,13 @@ void peer_desk::received(node_id from, std::uint64_t incarnation, const std::str
     ++nonsense_;
     return;
   }
+  std::size_t room = link::frame_max; // for what is packed in it
   for (auto& item : *in.mutable_items())
-    if (!dispatch(from, incarnation, item))
+    if (!dispatch(from, incarnation, item, room))
       ++nonsense_;
 }
 
-bool peer_desk::dispatch(node_id from, std::uint64_t incarnation, proto::PeerItem& item) {
+bool peer_desk::dispatch(node_id from, std::uint64_t incarnation, proto::PeerItem& item, std::size_t& room) {
   using kind = proto::PeerItem;
   switch (item.body_case()) {
   case kind::kRaft: {
@@ -170,7 +171,9 @@ bool peer_desk::dispatch(node_id from, std::uint64_t incarnation, proto::PeerIte
     routes_.leader_is({item.leading().partition()}, item.leading().term(), from);
     return true;
   case kind::kHash:
-    tell({item.hash().partition()}, compare_hash{from, item.hash().index(), item.hash().hash()});
+    return true; // a leader's of the version before, which told its followers alone
+  case kind::kVoterHash:
+    tell({item.voter_hash().partition()}, compare_hash{from, item.voter_hash().index(), item.voter_hash().hash()});
     return true;
   case kind::kPull:
     if (transfer_)
@@ -201,9 +204,12 @@ bool peer_desk::dispatch(node_id from, std::uint64_t incarnation, proto::PeerIte
     return true;
   }
   case kind::kPacked: {
-    auto bytes = unpack(item.packed(), link::frame_max);
+    auto bytes = unpack(item.packed(), room);
     proto::PeerItem inner;
-    return bytes && inner.ParseFromString(*bytes) && !inner.has_packed() && dispatch(from, incarnation, inner);
+    if (!bytes || !inner.ParseFromString(*bytes) || inner.has_packed())
+      return false;
+    room -= bytes->size();
+    return dispatch(from, incarnation, inner, room);
   }
   case kind::kPing:
     return true;

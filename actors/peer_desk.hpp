@@ -105,7 +105,7 @@ private:
     clock::time_point until;
   };
 
-  bool dispatch(node_id from, std::uint64_t incarnation, proto::PeerItem& item);
+  bool dispatch(node_id from, std::uint64_t incarnation, proto::PeerItem& item, std::size_t& room);
   void answer(node_id from, const proto::NodeQuestion& question);
   template <class Message>
   void tell(partition_id partition, Message message);

@@ -9,8 +9,8 @@
 namespace sluice::partition {
 
 void core::maybe_begin_checkpoint(const reading&, outputs& out) {
-  if (taking_ != 0 || fetching_ != 0 || applied_ == checkpoint_index_)
-    return;
+  if (taking_ != 0 || fetching_ != 0 || applied_ == checkpoint_index_ || hashes_.disputed())
+    return; // what may be wrong is neither kept nor given away
   if (!forced_ && log_bytes_ < config_.checkpoint_log_bytes &&
       applied_ - checkpoint_index_ < config_.checkpoint_entries)
     return;

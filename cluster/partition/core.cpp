@@ -55,7 +55,7 @@ partition::status core::status() const {
   s.entries_total = entries_total_;
   s.commands_total = commands_total_;
   s.refused_total = refused_total_;
-  s.checkpointing = taking_ != 0;
+  s.checkpointing = taking_ != 0 && !failed_;
   s.halted = failed_;
   return s;
 }
@@ -182,6 +182,8 @@ void core::consult(const reading& now, raft::input in, outputs& out) {
     if (auto* offer = std::get_if<raft::snapshot_offer>(&s.body);
         offer && offer->snapshot.index == checkpoint_index_ && !is_planted(planted::offers_foreign_number))
       offer->snapshot.manifest = manifest_of(checkpoint_);
+    if (std::holds_alternative<raft::snapshot_offer>(s.body) && hashes_.disputed())
+      continue; // it may be wrong, and whoever took it would speak for it; offered again with the next heartbeat
     out.sends.push_back(std::move(s));
   }
   std::move(r.loads.begin(), r.loads.end(), std::back_inserter(out.loads));

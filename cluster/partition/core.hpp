@@ -150,6 +150,7 @@ private:
   void start_over();
   void note_hash(outputs& out);
   void compare_hashes(outputs& out);
+  void halt(outputs& out);
 
   void set_timer(const reading& now, outputs& out);
   void fail(std::string why, outputs& out);

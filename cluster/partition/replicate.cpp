@@ -97,7 +97,7 @@ void core::note_hash(outputs& out) {
   if (applied_ % state_hashes::every != 0)
     return;
   hashes_.note(config_.consensus.self, applied_, state_hash_);
-  if (raft_.members().voters.contains(config_.consensus.self))
+  if (raft_.members().voters.contains(config_.consensus.self) && !raft_.status().rejoining)
     out.hashes.push_back({applied_, state_hash_});
   compare_hashes(out);
 }
@@ -118,10 +118,24 @@ void core::compare_hashes(outputs& out) {
     return fail(differs + " at most voters: this replica is not to be trusted. Started again it gets its state from the others;"
                           " look after this machine's memory and disk", out);
   }
-  out.leading_ended = std::exchange(leading_, false);
-  failed_ = true;
+  halt(out);
   out.halted = where() + differs + " at another voter, and there is no majority for any: the partition stands still rather than"
                                    " sell twice. Restart its voters; if it stands still again, restore a backup";
+}
+
+/// Nobody waits for it any longer than it takes to say so.
+void core::halt(outputs& out) {
+  failed_ = true;
+  out.leading_ended = std::exchange(leading_, false) || out.leading_ended;
+  refuse_waiting(errc::not_leader, out);
+  auto refuse_all = [&out](const std::vector<query>& questions) {
+    for (const auto& q : questions)
+      out.refusals.push_back({q.from, errc::not_leader});
+  };
+  for (const auto& [id, questions] : std::exchange(reads_, {}))
+    refuse_all(questions);
+  for (const auto& [index, questions] : std::exchange(ready_reads_, {}))
+    refuse_all(questions);
 }
 
 } // namespace sluice::partition

@@ -1,6 +1,6 @@
 #include "cluster/partition/state_hashes.hpp"
 
-#include <algorithm>
+#include <iterator>
 
 namespace sluice::partition {
 
@@ -18,48 +18,50 @@ void state_hashes::forget_own(node_id self) {
     all.erase(self);
 }
 
+/// A hash covers everything before it: who agrees with a majority now was right before, whatever is still missing there.
 state_hashes::finding state_hashes::judge(node_id self, const std::set<node_id>& voters, log_index applied) {
-  for (auto at = by_index_.begin(); at != by_index_.end() && at->first <= applied;) {
-    auto found = judge_one(at->second, self, voters, applied - at->first >= patience);
-    if (found && found->what != verdict::agreed) {
-      found->index = at->first;
-      return *found;
-    }
-    at = found ? by_index_.erase(at) : std::next(at);
+  disputed_ = false;
+  auto reached = by_index_.upper_bound(applied);
+  for (auto at = reached; at != by_index_.begin();) {
+    --at;
+    auto all = count(at->second, self, voters);
+    if (!all.ours || all.most < voters.size() / 2 + 1)
+      continue;
+    finding found{all.best == *all.ours ? verdict::agreed : verdict::we_differ, at->first, *all.ours, all.best};
+    by_index_.erase(by_index_.begin(), std::next(at));
+    if (found.what == verdict::we_differ)
+      return found;
+    break;
+  }
+  for (auto at = by_index_.begin(); at != reached; ++at) {
+    auto all = count(at->second, self, voters);
+    if (!all.ours || !all.other)
+      continue; // nobody differs, or we came here by a checkpoint
+    disputed_ = true;
+    auto can_decide = all.most + (voters.size() - all.heard) >= voters.size() / 2 + 1;
+    if (!can_decide || applied - at->first >= patience)
+      return {verdict::undecided, at->first, *all.ours, *all.other};
   }
   return {};
 }
 
-/// Empty: some who still have to speak could decide it.
-std::optional<state_hashes::finding> state_hashes::judge_one(const said& all, node_id self,
-                                                             const std::set<node_id>& voters, bool is_late) {
-  auto own = all.find(self);
-  if (own == all.end())
-    return is_late ? std::make_optional<finding>() : std::nullopt; // it came here by a checkpoint
-  std::map<std::uint64_t, std::size_t> votes;
+state_hashes::votes state_hashes::count(const said& all, node_id self, const std::set<node_id>& voters) {
+  votes result;
+  if (auto own = all.find(self); own != all.end())
+    result.ours = own->second;
+  std::map<std::uint64_t, std::size_t> by_hash;
   for (auto v : voters)
     if (auto known = all.find(v); known != all.end())
-      ++votes[known->second];
-  auto majority = voters.size() / 2 + 1;
-  auto best = std::max_element(votes.begin(), votes.end(), [](auto& a, auto& b) { return a.second < b.second; });
-  if (best == votes.end())
-    return is_late ? std::make_optional<finding>() : std::nullopt;
-  finding result{verdict::agreed, 0, own->second, best->first};
-  if (best->second >= majority) {
-    result.what = best->first == own->second ? verdict::agreed : verdict::we_differ;
-    return result;
+      ++by_hash[known->second];
+  for (const auto& [hash, votes] : by_hash) {
+    result.heard += votes;
+    if (votes > result.most) {
+      result.most = votes;
+      result.best = hash;
+    }
+    if (result.ours && hash != *result.ours)
+      result.other = hash;
   }
-  std::size_t heard = 0;
-  for (const auto& [hash, count] : votes)
-    heard += count;
-  auto can_decide = best->second + (voters.size() - heard) >= majority;
-  if (can_decide && !is_late)
-    return std::nullopt;
-  result.what = votes.size() > 1 ? verdict::undecided : verdict::agreed;
-  if (result.theirs == result.ours)
-    for (const auto& [hash, count] : votes)
-      if (hash != result.ours)
-        result.theirs = hash;
   return result;
 }
 

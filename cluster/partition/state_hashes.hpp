@@ -33,17 +33,27 @@ public:
 
   /// What `node` came to after `index`. Indexes between two comparisons are dropped.
   void note(node_id node, log_index index, std::uint64_t hash);
-  /// Of all that is known, as replica `self`, which may be a voter or not, and has executed up to `applied`. Reports an index
-  /// that is settled only once.
+  /// Of all that is known, as replica `self`, which may be a voter or not, and has executed up to `applied`.
   finding judge(node_id self, const std::set<node_id>& voters, log_index applied);
   void forget_own(node_id self);
+  /// As of the last judgement, a voter differs and it is not known who is wrong.
+  bool disputed() const { return disputed_; }
 
 private:
   using said = std::map<node_id, std::uint64_t>;
 
-  static std::optional<finding> judge_one(const said& all, node_id self, const std::set<node_id>& voters, bool is_late);
+  struct votes {
+    std::optional<std::uint64_t> ours;
+    std::optional<std::uint64_t> other; // a voter's that is not ours
+    std::uint64_t best = 0;             // what most voters have
+    std::size_t most = 0;               // how many
+    std::size_t heard = 0;              // voters
+  };
+
+  static votes count(const said& all, node_id self, const std::set<node_id>& voters);
 
   std::map<log_index, said> by_index_;
+  bool disputed_ = false;
 };
 
 } // namespace sluice::partition

@@ -12,7 +12,7 @@ void core::impl::on(raft::transfer& in) {
     return answer(in.id, refusal::none);
   auto to = in.to ? in.to : best_successor(nullptr);
   auto* p = to ? find_peer(to) : nullptr;
-  if (!p || !is_voter(to) || !p->counts())
+  if (!p || !is_voter(to) || !p->counts() || !recently_heard(to))
     return answer(in.id, refusal::invalid);
   start_transfer(to);
   answer(in.id, refusal::none);

@@ -112,6 +112,7 @@ void add_partitions(exposition& out, const std::vector<partition::status>& parti
     const auto& s = partitions[p];
     std::vector<ClientMetric::Label> label{{"partition", std::to_string(p)}};
     out.gauge("sluice_partition_leading", "1 if this node leads the partition", s.leading ? 1 : 0, label);
+    out.gauge("sluice_partition_halted", "1 if it stands still, since the voters' states differ", s.halted ? 1 : 0, label);
     out.gauge("sluice_log_last_index", "last index of the log", static_cast<double>(s.consensus.last_index), label);
     out.gauge("sluice_log_applied_index", "last index applied", static_cast<double>(s.applied), label);
     out.gauge("sluice_log_backlog", "entries committed and not applied",

@@ -291,12 +291,19 @@ partition::start node::recover(partition_id partition) {
   if (!found.damage)
     return start;
   auto members = actors::members_of(start.consensus);
-  if (members.voters.size() <= 1)
+  bool was_one_of_many = found.vote && found.vote->rejoining;
+  if (members.voters.size() <= 1 && !was_one_of_many)
     fail_stop("storage: " + *found.damage + " in " + config_.data.string() +
                   "; this node alone can not tell what is missing: restore the folder from a backup",
               __FILE__, __LINE__);
   spdlog::warn("partition.damaged partition={} term={} index={} why={}: it rejoins as a learner; look after the disk",
                partition.value, found.vote ? found.vote->term : 0, found.log.empty() ? 0 : found.log.back().index, *found.damage);
+  // First that it has no vote any more: the cut takes the evidence with it, and the next start must still know.
+  storage::log_batch no_vote;
+  no_vote.partition = partition;
+  no_vote.vote = found.vote.value_or(storage::vote_record{});
+  no_vote.vote->rejoining = true;
+  store_->write({no_vote});
   // What lies behind the damage must not come back after what will be written in its place.
   storage::log_batch cut;
   cut.partition = partition;

@@ -16,8 +16,14 @@ bool take_alone(storage::log_store& store, partition_id partition, node_id self)
   if (found.damage)
     throw start_failure{"partition " + std::to_string(partition.value) + " is damaged here: " + *found.damage};
   auto consensus = actors::start_from(found, {}, true).consensus;
-  if (actors::members_of(consensus).voters.empty())
+  if (actors::members_of(consensus).voters.empty()) {
+    // It begins empty, and may vote for that.
+    storage::log_batch free;
+    free.partition = partition;
+    free.vote = storage::vote_record{found.vote ? found.vote->term : 0, {}, false};
+    store.write({free});
     return false;
+  }
   auto last = found.log.empty() ? found.checkpoint->index : found.log.back().index;
   auto last_term = found.log.empty() ? found.checkpoint->term : found.log.back().term;
   auto term = std::max(found.vote ? found.vote->term : 0, last_term) + 1;
@@ -34,6 +40,14 @@ bool take_alone(storage::log_store& store, partition_id partition, node_id self)
   return true;
 }
 
+/// Others knew better, but there are no others any more.
+void believe(storage::log_store& store, partition_id partition) {
+  if (store.get_fact(actors::untrue_fact(partition)) != "1")
+    return;
+  store.put_fact(actors::untrue_fact(partition), "");
+  spdlog::warn("recover.untrue partition={}: its state was another than most voters'; it is all there is now", partition.value);
+}
+
 } // namespace
 
 void recover_unsafe(storage::log_store& store, const std::string& cluster) {
@@ -46,9 +60,11 @@ void recover_unsafe(storage::log_store& store, const std::string& cluster) {
   node_id self{static_cast<std::uint32_t>(std::stoul(*node))};
   auto partitions = static_cast<std::uint32_t>(std::stoul(*store.get_fact("partitions")));
   std::string lost;
-  for (std::uint32_t p = 0; p < partitions; ++p)
+  for (std::uint32_t p = 0; p < partitions; ++p) {
+    believe(store, {p});
     if (!take_alone(store, {p}, self))
       lost += (lost.empty() ? "" : ", ") + std::to_string(p);
+  }
   auto epoch = std::stoul(store.get_fact("epoch").value_or("1")) + 1;
   store.put_fact("founder", "1"); // partitions without a replica here begin empty
   store.put_fact("founding-epoch", std::to_string(epoch));

@@ -53,6 +53,28 @@ TEST_CASE("states: two that differ wait for the third, but not for ever", "[clus
   CHECK(told({{a, 7}}, a, 256 + state_hashes::patience) == verdict::agreed); // the others are behind, or gone
 }
 
+TEST_CASE("states: who agreed with a majority later was right before", "[cluster][partition]") {
+  state_hashes h;
+  h.note(a, 256, 7);
+  h.note(b, 256, 8); // and c's word was lost
+  CHECK(h.judge(a, three, 300).what == verdict::agreed);
+  CHECK(h.disputed());
+  h.note(a, 512, 17);
+  h.note(b, 512, 18);
+  h.note(c, 512, 17);
+  CHECK(h.judge(a, three, 512).what == verdict::agreed);
+  CHECK_FALSE(h.disputed());
+  CHECK(h.judge(a, three, 256 + state_hashes::patience).what == verdict::agreed);
+
+  state_hashes wrong;
+  wrong.note(b, 256, 8);
+  wrong.note(a, 256, 7);
+  wrong.note(b, 512, 18);
+  wrong.note(a, 512, 17);
+  wrong.note(c, 512, 17);
+  CHECK(wrong.judge(b, three, 256 + state_hashes::patience).what == verdict::we_differ);
+}
+
 TEST_CASE("states: without a majority nobody is right", "[cluster][partition]") {
   CHECK(told({{a, 7}, {b, 8}, {c, 9}}, a) == verdict::undecided);
   CHECK(told({{a, 7}, {b, 8}}, a, 256, {a, b}) == verdict::undecided);

@@ -32,6 +32,9 @@ class Untrue(ClusterCase):
             for _ in range(20):
                 http.post("/api/v1/events/show/queue", body={"userId": secrets.token_hex(8)})
 
+    def index(self):
+        return next(p["index"] for p in self.cluster.describe()["partitions"] if p["id"] == self.home)
+
     def found_out(self, victim):
         witness = self.cluster.any(but=victim)
         self.join_until(witness, lambda: not victim.running, "it is found out")
@@ -61,6 +64,8 @@ class Untrue(ClusterCase):
         victim, other, away = self.cluster.nodes
         self.spoil(victim)
         self.cluster.await_replicated()
+        # Far from the next comparison, so that the third is away when it comes.
+        self.join_until(other, lambda: self.index() % 256 in range(100), "the next comparison is far")
         self.assertEqual(away.stop(), 0)
         halted = lambda node: f"partition.halted node={node.id} partition={self.home} " in node.log_text()
         self.join_until(victim, lambda: halted(victim) and halted(other), "both stand still", 60)

@@ -124,8 +124,10 @@ void sim_disk::apply(shelf& s, const storage::log_batch& b) {
   }
   for (const auto& e : b.append)
     s.log[e.index] = e;
-  if (b.drop_below)
+  if (b.drop_below) {
     s.log.erase(s.log.begin(), s.log.lower_bound(*b.drop_below));
+    s.corrupt.erase(s.corrupt.begin(), s.corrupt.lower_bound(*b.drop_below));
+  }
   if (b.checkpoint_attempt)
     s.attempts = *b.checkpoint_attempt;
   if (!b.checkpoint)
@@ -160,13 +162,13 @@ void sim_disk::lose_tail(partition_id partition) {
   lost_.insert(partition);
 }
 
-void sim_disk::corrupt_tail(partition_id partition) {
+bool sim_disk::corrupt_tail(partition_id partition) {
   auto& s = shelves_[partition];
   auto kept = s.checkpoint ? s.checkpoint->index : 0;
   if (s.log.empty() || s.log.rbegin()->first <= kept)
-    return;
+    return false;
   s.corrupt.insert(kept + 1 + run_.dice.below(s.log.rbegin()->first - kept));
-  lost_.insert(partition);
+  return true;
 }
 
 std::vector<partition_id> sim_disk::partitions() const {

@@ -54,8 +54,14 @@ public:
   void lose_all(partition_id partition);
   void lose_tail(partition_id partition);
   /// One entry that a restart would read is another now, and its checksum tells; those behind it are still there.
-  void corrupt_tail(partition_id partition);
-  bool has_lost(partition_id partition) const { return lost_.contains(partition); }
+  /// False: there is none.
+  bool corrupt_tail(partition_id partition);
+  /// The node can not find that out: it is told.
+  bool was_lost(partition_id partition) const { return lost_.contains(partition); }
+  bool has_lost(partition_id partition) const {
+    auto known = shelves_.find(partition);
+    return was_lost(partition) || (known != shelves_.end() && !known->second.corrupt.empty());
+  }
   bool knows(partition_id partition) const { return shelves_.contains(partition); }
   std::vector<partition_id> partitions() const;
 

@@ -76,17 +76,23 @@ void sim_node::host(partition_id partition) {
     return;
   auto& founders = home_.founders(partition);
   // Who joins later knows no members until the leader finds it.
-  auto bootstrap = founders.voters.contains(id_) && !disk_.has_lost(partition) ? founders : raft::membership{};
+  auto bootstrap = founders.voters.contains(id_) && !disk_.was_lost(partition) ? founders : raft::membership{};
   auto& r = *replicas_.emplace(partition, std::make_unique<replica>(run_, *this, partition)).first->second;
-  auto may_vote = !disk_.has_lost(partition);
   auto found = disk_.recover(partition);
-  if (found.damage && !may_vote)
+  auto may_vote = !disk_.was_lost(partition) && !found.damage;
+  if (found.damage)
     cut_damage(partition, found);
   r.start(found, bootstrap, may_vote);
 }
 
-/// What lies behind it must not come back after what will be written in its place.
+/// As the node does it: first that it has no vote, then the cut, which takes the evidence with it.
 void sim_node::cut_damage(partition_id partition, storage::recovered& found) {
+  storage::log_batch no_vote;
+  no_vote.partition = partition;
+  no_vote.vote = found.vote.value_or(storage::vote_record{});
+  no_vote.vote->rejoining = true;
+  disk_.write({no_vote});
+  // What lies behind it must not come back after what will be written in its place.
   storage::log_batch cut;
   cut.partition = partition;
   cut.truncate_from = (found.log.empty() ? (found.checkpoint ? found.checkpoint->index : 0) : found.log.back().index) + 1;

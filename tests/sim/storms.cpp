@@ -127,7 +127,7 @@ void storms::lose_data(fault how) {
   auto& n = run_.dice.one_of(home_.nodes());
   if (!n.up())
     return;
-  ++run_.counts[how];
+  bool struck = how != fault::corrupt_tail;
   if (run_.telling())
     run_.say("node " + std::to_string(n.id().value) + ": " + std::string{fault_names[static_cast<std::size_t>(how)]});
   n.crash();
@@ -137,7 +137,8 @@ void storms::lose_data(fault how) {
     else if (how == fault::lost_tail)
       n.disk().lose_tail(p);
     else
-      n.disk().corrupt_tail(p);
+      struck = n.disk().corrupt_tail(p) || struck;
+  run_.counts[how] += struck ? 1 : 0;
 }
 
 void storms::jump_clock() {

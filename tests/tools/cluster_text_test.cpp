@@ -79,6 +79,11 @@ TEST_CASE("cluster status: what is wrong is said in words, with what to do", "[t
           lines{"partition 1 has no leader in term 6 at index 300, its events stand still: its voters' states differ, and no "
                 "majority has the same. Restart its nodes; if it stands still again, restore a backup"});
   }
+  SECTION("or one replica's does, and the others go on") {
+    auto text = with(healthy(), R"({"node":2,"kind":"VOTER","index":300,)", R"({"node":2,"halted":true,"kind":"VOTER","index":300,)");
+    CHECK(cluster_troubles(json(text)) == lines{"partition 1: the replica on b stands still, since its state differed from another "
+                                                "voter's: restart that node"});
+  }
   SECTION("and for want of one") {
     auto text = with(healthy(), R"("leader":2)", R"("leader":0)");
     text = with(text, R"("reachable":true)", R"("reachable":false)");
