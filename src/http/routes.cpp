@@ -74,6 +74,7 @@ const std::vector<route>& all_routes() {
       {get, "/readyz", kind::none, {}, readyz},
       {get, "/metrics", kind::none, {}, metrics},
       {get, "/openapi.json", kind::none, {}, openapi},
+      {get, "/docs", kind::none, {}, docs},
       {get, "/.well-known/jwks.json", kind::none, {}, jwks},
       {get, "/", kind::none, {}, page},
       {get, "/pages/{file}", kind::none, {}, page},

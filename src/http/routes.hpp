@@ -92,6 +92,7 @@ void healthz(bridge& b, const call_ptr& c);
 void readyz(bridge& b, const call_ptr& c);
 void metrics(bridge& b, const call_ptr& c);
 void openapi(bridge& b, const call_ptr& c);
+void docs(bridge& b, const call_ptr& c);
 void jwks(bridge& b, const call_ptr& c);
 void page(bridge& b, const call_ptr& c);
 

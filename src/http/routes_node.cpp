@@ -60,6 +60,10 @@ void openapi(bridge& b, const call_ptr& c) {
   answer_file(b, c, "openapi.json");
 }
 
+void docs(bridge& b, const call_ptr& c) {
+  answer_file(b, c, "docs.html");
+}
+
 void jwks(bridge& b, const call_ptr& c) {
   auto secrets = b.services().secrets();
   if (!secrets)

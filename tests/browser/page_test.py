@@ -13,6 +13,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import webdriver  # noqa: E402
 from appearance_stories import Appearance  # noqa: E402,F401
+from docs_stories import Docs  # noqa: E402,F401
 from journey_stories import Journey  # noqa: E402,F401
 from line_stories import Line  # noqa: E402,F401
 from page_case import OUTPUT, World  # noqa: E402

@@ -55,6 +55,7 @@ GET /healthz
 GET /readyz
 GET /metrics
 GET /openapi.json
+GET /docs
 GET /.well-known/jwks.json
 GET /
 """
