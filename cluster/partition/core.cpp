@@ -85,6 +85,14 @@ void core::on(const reading& now, tick, outputs& out) {
 }
 
 void core::on(const reading& now, received in, outputs& out) {
+  auto& process = incarnations_[in.what.from];
+  if (in.what.incarnation > process) {
+    process = in.what.incarnation;
+    hashes_.forget(in.what.from);
+    compare_hashes(out); // a dispute may be over
+    if (failed_)
+      return;
+  }
   consult(now, std::move(in.what), out);
 }
 

@@ -39,6 +39,7 @@ struct config {
   std::size_t kept_bytes = 48 * 1024 * 1024;                  // which was away for a moment needs no checkpoint
   std::size_t collect_per_turn = 64;                          // shares asked for at a time while a checkpoint is taken
   milliseconds cold_start_max{5'000};                         // log time an outage may add
+  log_index compare_entries = 256;                            // between two comparisons of the replicas' states; all alike
   std::chrono::seconds resend{1};                             // of unacknowledged notes
   std::size_t notes_under_way_max = 256;                      // per destination
   entity_table::limits entities;
@@ -225,7 +226,8 @@ private:
   // replication
   std::uint64_t fetching_ = 0;            // number of the checkpoint being fetched
   std::optional<fetched> to_install_;     // at the next boundary
-  state_hashes hashes_;
+  state_hashes hashes_{config_.compare_entries};
+  std::map<node_id, std::uint64_t> incarnations_; // of the replicas' processes, as heard last
 
   std::uint64_t entries_total_ = 0;
   std::uint64_t commands_total_ = 0;

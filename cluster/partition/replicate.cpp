@@ -88,13 +88,13 @@ void core::start_over() {
   log_bytes_ = 0;
   log_sizes_.clear();
   publish_due_ = false;
-  hashes_.forget_own(config_.consensus.self);
+  hashes_.forget(config_.consensus.self);
 }
 
 // ---- equal state at equal index ----------------------------------------------------------------------------------------
 
 void core::note_hash(outputs& out) {
-  if (applied_ % state_hashes::every != 0)
+  if (applied_ % config_.compare_entries != 0)
     return;
   hashes_.note(config_.consensus.self, applied_, state_hash_);
   if (raft_.members().voters.contains(config_.consensus.self) && !raft_.status().rejoining)

@@ -5,17 +5,16 @@
 namespace sluice::partition {
 
 void state_hashes::note(node_id node, log_index index, std::uint64_t hash) {
-  if (index % every != 0)
+  if (index % every_ != 0)
     return;
   by_index_[index][node] = hash;
   if (by_index_.size() > kept)
     by_index_.erase(by_index_.begin());
 }
 
-/// Its state is another now, as of another index.
-void state_hashes::forget_own(node_id self) {
+void state_hashes::forget(node_id node) {
   for (auto& [index, all] : by_index_)
-    all.erase(self);
+    all.erase(node);
 }
 
 /// A hash covers everything before it: who agrees with a majority now was right before, whatever is still missing there.

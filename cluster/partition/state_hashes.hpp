@@ -14,7 +14,6 @@ namespace sluice::partition {
 /// Of one replica. Pure. Bounded: of each node the latest few are kept.
 class state_hashes {
 public:
-  static constexpr log_index every = 256;      // entries between two comparisons
   static constexpr log_index patience = 1'024; // entries that those who differ go on while others still have to speak
   static constexpr std::size_t kept = 16;
 
@@ -31,11 +30,15 @@ public:
     std::uint64_t theirs = 0; // another voter's
   };
 
+  /// `every` so many entries they are compared.
+  explicit state_hashes(log_index every) : every_{every} {}
+
   /// What `node` came to after `index`. Indexes between two comparisons are dropped.
   void note(node_id node, log_index index, std::uint64_t hash);
   /// Of all that is known, as replica `self`, which may be a voter or not, and has executed up to `applied`.
   finding judge(node_id self, const std::set<node_id>& voters, log_index applied);
-  void forget_own(node_id self);
+  /// What it said is of a state it may not have any more.
+  void forget(node_id node);
   /// As of the last judgement, a voter differs and it is not known who is wrong.
   bool disputed() const { return disputed_; }
 
@@ -52,6 +55,7 @@ private:
 
   static votes count(const said& all, node_id self, const std::set<node_id>& voters);
 
+  log_index every_;
   std::map<log_index, said> by_index_;
   bool disputed_ = false;
 };

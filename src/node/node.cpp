@@ -264,16 +264,10 @@ partition::config node::partition_config(partition_id partition) const {
 /// Most voters had come to another state than this replica. What it keeps goes, and it comes back like one whose log was lost.
 void node::forget_untrue(partition_id partition) {
   auto found = store_->recover(partition);
-  storage::log_batch nothing;
-  nothing.partition = partition;
-  nothing.vote = found.vote.value_or(storage::vote_record{});
-  nothing.vote->rejoining = true;
-  nothing.checkpoint_attempt = found.attempts + 1;
-  nothing.install = storage::install_record{{*nothing.checkpoint_attempt, 0, 0, {}, {}}};
-  store_->write({nothing});
+  store_->write({storage::forget_everything(partition, found)});
   store_->put_fact(actors::untrue_fact(partition), "");
   spdlog::warn("partition.forgotten partition={} term={} index={}: its state was another than the other voters'; it gets theirs",
-               partition.value, nothing.vote->term, found.log.empty() ? 0 : found.log.back().index);
+               partition.value, found.vote ? found.vote->term : 0, found.log.empty() ? 0 : found.log.back().index);
 }
 
 /// A replica that lost a part of its log may not vote, and comes back as a learner. One that is alone can not.

@@ -72,6 +72,17 @@ struct recovered {
   std::optional<std::string> damage;
 };
 
+/// The write that leaves nothing of a replica but its term and vote, and that it has no vote until it is readmitted.
+inline log_batch forget_everything(partition_id partition, const recovered& found) {
+  log_batch nothing;
+  nothing.partition = partition;
+  nothing.vote = found.vote.value_or(vote_record{});
+  nothing.vote->rejoining = true;
+  nothing.checkpoint_attempt = found.attempts + 1;
+  nothing.install = install_record{{*nothing.checkpoint_attempt, 0, 0, {}, {}}};
+  return nothing;
+}
+
 struct piece_write {
   entity_ref of;
   std::uint32_t number = 0;

@@ -9,6 +9,7 @@ namespace {
 
 using verdict = state_hashes::verdict;
 
+constexpr log_index every = 256;
 constexpr node_id a{1};
 constexpr node_id b{2};
 constexpr node_id c{3};
@@ -18,7 +19,7 @@ const std::set<node_id> three{a, b, c};
 /// What `self` finds after the voters said so much about entry 256.
 verdict told(std::map<node_id, std::uint64_t> said, node_id self, log_index applied = 256,
              const std::set<node_id>& voters = three) {
-  state_hashes h;
+  state_hashes h{every};
   for (const auto& [node, hash] : said)
     h.note(node, 256, hash);
   return h.judge(self, voters, applied).what;
@@ -54,7 +55,7 @@ TEST_CASE("states: two that differ wait for the third, but not for ever", "[clus
 }
 
 TEST_CASE("states: who agreed with a majority later was right before", "[cluster][partition]") {
-  state_hashes h;
+  state_hashes h{every};
   h.note(a, 256, 7);
   h.note(b, 256, 8); // and c's word was lost
   CHECK(h.judge(a, three, 300).what == verdict::agreed);
@@ -66,7 +67,7 @@ TEST_CASE("states: who agreed with a majority later was right before", "[cluster
   CHECK_FALSE(h.disputed());
   CHECK(h.judge(a, three, 256 + state_hashes::patience).what == verdict::agreed);
 
-  state_hashes wrong;
+  state_hashes wrong{every};
   wrong.note(b, 256, 8);
   wrong.note(a, 256, 7);
   wrong.note(b, 512, 18);
@@ -75,11 +76,22 @@ TEST_CASE("states: who agreed with a majority later was right before", "[cluster
   CHECK(wrong.judge(b, three, 256 + state_hashes::patience).what == verdict::we_differ);
 }
 
+TEST_CASE("states: the word of a process that ended does not count", "[cluster][partition]") {
+  state_hashes h{every};
+  h.note(a, 256, 7);
+  h.note(b, 256, 8);
+  CHECK(h.judge(a, three, 300).what == verdict::agreed);
+  CHECK(h.disputed());
+  h.forget(b); // it began again: without its state, perhaps
+  CHECK(h.judge(a, three, 256 + state_hashes::patience).what == verdict::agreed);
+  CHECK_FALSE(h.disputed());
+}
+
 TEST_CASE("states: without a majority nobody is right", "[cluster][partition]") {
   CHECK(told({{a, 7}, {b, 8}, {c, 9}}, a) == verdict::undecided);
   CHECK(told({{a, 7}, {b, 8}}, a, 256, {a, b}) == verdict::undecided);
   CHECK(told({{a, 7}, {b, 7}, {c, 8}, {{4}, 8}}, a, 256, {a, b, c, {4}}) == verdict::undecided);
-  state_hashes h;
+  state_hashes h{every};
   h.note(a, 512, 1);
   h.note(b, 512, 2);
   auto found = h.judge(a, {a, b}, 600);
@@ -89,17 +101,17 @@ TEST_CASE("states: without a majority nobody is right", "[cluster][partition]") 
 }
 
 TEST_CASE("states: what is ahead of us is kept until we are there, the latest few", "[cluster][partition]") {
-  state_hashes h;
+  state_hashes h{every};
   for (log_index i = 1; i <= 1'000; ++i) {
-    h.note(b, i * state_hashes::every, i);
-    h.note(c, i * state_hashes::every, i);
-    h.note(b, i * state_hashes::every + 1, 5); // between two comparisons
+    h.note(b, i * every, i);
+    h.note(c, i * every, i);
+    h.note(b, i * every + 1, 5); // between two comparisons
   }
-  auto last = 1'000 * state_hashes::every;
-  h.note(a, last - (state_hashes::kept - 1) * state_hashes::every, 1);
-  CHECK(h.judge(a, three, last - state_hashes::kept * state_hashes::every).what == verdict::agreed);
+  auto last = 1'000 * every;
+  h.note(a, last - (state_hashes::kept - 1) * every, 1);
+  CHECK(h.judge(a, three, last - state_hashes::kept * every).what == verdict::agreed);
   CHECK(h.judge(a, three, last).what == verdict::we_differ);
-  h.forget_own(a);
+  h.forget(a);
   CHECK(h.judge(a, three, last).what == verdict::agreed);
 }
 

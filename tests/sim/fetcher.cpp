@@ -95,6 +95,8 @@ void fetcher::fail(partition_id partition) {
 // ---- the sender --------------------------------------------------------------------------------------------------------
 
 void fetcher::give(node_id to, const chunk_request& wanted) {
+  if (run_.untrue.contains({node_.id(), wanted.partition}))
+    return; // two in the same wrong state would be a majority
   chunk_parcel out{wanted.partition, wanted.checkpoint, wanted.transfer, wanted.position, false, {}};
   auto given = source_.give(to, {wanted.partition, wanted.checkpoint, wanted.position}, wanted.index,
                             run_.settings.chunk_bytes, node_.reading().host, out.part);

@@ -102,7 +102,8 @@ void cluster_sim::step(const event& e) {
       boot(r);
     return;
   }
-  auto stale = !r.core || (e.life != 0 && e.life != r.life) || (e.what == kind::timer && e.slot != r.timer);
+  auto stale = !r.core || (e.life != 0 && e.life != r.life) || (e.what == kind::timer && e.slot != r.timer) ||
+               (e.what == kind::deliver && r.away); // who is deaf does not hear what was under way, either
   if (stale) {
     if (e.what == kind::deliver)
       parcels_.take(e.slot);

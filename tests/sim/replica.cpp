@@ -49,6 +49,7 @@ void replica::written(std::uint64_t write) {
 
 void replica::installed() {
   read_digests();
+  run_.untrue.erase({node_.id(), id_});
   reached_ = core_->applied();
   bool is_due = reached_ % run_.settings.digest_every == 0;
   node_.all_checkers().replay.reached(id_, reached_, core_->state_hash(), is_due ? &digest_ : nullptr);
@@ -80,10 +81,13 @@ void replica::check_notes(const partition::outputs& out) {
 void replica::carry_out(partition::outputs& out) {
   if (node_.disk().dead())
     return; // the power went during this event: nothing leaves any more
-  if (out.fatal)
-    return run_.fail("fatal", "node " + std::to_string(node_.id().value) + " " + *out.fatal);
-  if (out.halted)
-    return run_.fail("halted", "node " + std::to_string(node_.id().value) + " " + *out.halted);
+  if (out.fatal && out.untrue && is_untrue()) {
+    ++run_.counts[deed::found_untrue];
+    return node_.forget(id_);
+  }
+  if (out.fatal || out.halted)
+    return run_.fail(out.fatal ? "fatal" : "halted",
+                     "node " + std::to_string(node_.id().value) + " " + (out.fatal ? *out.fatal : *out.halted));
   if (out.reset)
     reset();
   write(out);
@@ -96,6 +100,10 @@ void replica::carry_out(partition::outputs& out) {
   tell_world(out);
   if (out.timer)
     set_timer(*out.timer);
+}
+
+bool replica::is_untrue() const {
+  return run_.untrue.contains({node_.id(), id_});
 }
 
 /// Another state takes the place of theirs; what is in their mailboxes concerns nobody any more.
@@ -275,7 +283,8 @@ void replica::take_digest() {
     all = &digest_;
   }
   run_.time.note(core_->state_hash());
-  all_checkers.replay.reached(id_, index, core_->state_hash(), all);
+  if (!is_untrue())
+    all_checkers.replay.reached(id_, index, core_->state_hash(), all);
   if (core_->leading())
     all_checkers.follow({node_.id(), node_.incarnation()}, id_, index);
 }

@@ -52,6 +52,7 @@ private:
   void carry_out(partition::outputs& out);
   void check_notes(const partition::outputs& out);
   void reset();
+  bool is_untrue() const;
   void write(partition::outputs& out);
   void post(const raft::send& s);
   void load(const raft::load& wanted);

@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -34,6 +35,7 @@ public:
   agenda time;
   tally counts;
   bool stormy = true; // faults strike
+  std::set<std::pair<node_id, partition_id>> untrue; // replicas whose state is not what their log says
   std::int64_t wall_offset_ms = 0;                  // of everybody
   std::map<node_id, std::int64_t> node_offsets_ms; // of one node's clock, beside that
 

@@ -1,6 +1,7 @@
 #include "sim_disk.hpp"
 
 #include "core/planted.hpp"
+#include "sluice/log_entry.pb.h"
 
 namespace sluice::simulation {
 
@@ -171,6 +172,16 @@ bool sim_disk::corrupt_tail(partition_id partition) {
   return true;
 }
 
+bool sim_disk::flip_state(partition_id partition) {
+  auto& s = shelves_[partition];
+  proto::PartitionRecord record;
+  if (!s.checkpoint || !record.ParseFromString(s.checkpoint->record) || s.checkpoint->index == 0)
+    return false;
+  record.set_state_hash(record.state_hash() ^ 1);
+  s.checkpoint->record = record.SerializeAsString();
+  return true;
+}
+
 std::vector<partition_id> sim_disk::partitions() const {
   std::vector<partition_id> all;
   for (const auto& [partition, s] : shelves_)
@@ -265,7 +276,7 @@ void sim_disk::sweep_piece(const storage::piece_versions& numbers, versions& all
 
 std::unique_ptr<const storage::checkpoint_image> sim_disk::pin(partition_id partition, std::uint64_t number) {
   auto& s = shelves_[partition];
-  if (!s.checkpoint || s.checkpoint->number != number)
+  if (!s.checkpoint || s.checkpoint->number != number || s.checkpoint->index == 0)
     return nullptr;
   auto image = std::make_unique<held_image>(*s.checkpoint);
   for (const auto& [of, numbers] : s.pieces)
@@ -286,7 +297,8 @@ storage::recovered sim_disk::recover(partition_id partition) {
     s.numbers.aborted.insert(number);
   found.vote = s.vote;
   found.attempts = s.attempts;
-  found.checkpoint = s.checkpoint;
+  if (s.checkpoint && s.checkpoint->index > 0)
+    found.checkpoint = s.checkpoint;
   auto expected = found.checkpoint ? found.checkpoint->index + 1 : 1;
   for (auto at = s.log.lower_bound(expected); at != s.log.end(); ++at, ++expected) {
     if (at->first != expected || s.corrupt.contains(expected)) {

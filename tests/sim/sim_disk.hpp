@@ -56,6 +56,8 @@ public:
   /// One entry that a restart would read is another now, and its checksum tells; those behind it are still there.
   /// False: there is none.
   bool corrupt_tail(partition_id partition);
+  /// The partition's own piece of the checkpoint says another state; false: there is no checkpoint.
+  bool flip_state(partition_id partition);
   /// The node can not find that out: it is told.
   bool was_lost(partition_id partition) const { return lost_.contains(partition); }
   bool has_lost(partition_id partition) const {

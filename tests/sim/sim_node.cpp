@@ -74,15 +74,29 @@ void sim_node::boot() {
 void sim_node::host(partition_id partition) {
   if (!up_ || replicas_.contains(partition))
     return;
+  if (to_forget_.contains(partition)) {
+    disk_.write({storage::forget_everything(partition, disk_.recover(partition))});
+    if (!disk_.dead()) {
+      to_forget_.erase(partition);
+      run_.untrue.erase({id_, partition});
+    }
+  }
   auto& founders = home_.founders(partition);
-  // Who joins later knows no members until the leader finds it.
-  auto bootstrap = founders.voters.contains(id_) && !disk_.was_lost(partition) ? founders : raft::membership{};
-  auto& r = *replicas_.emplace(partition, std::make_unique<replica>(run_, *this, partition)).first->second;
   auto found = disk_.recover(partition);
+  // Who joins later, or has forgotten everything, knows no members until the leader finds it.
+  bool has_forgotten = found.vote && found.vote->rejoining && !found.checkpoint && found.log.empty();
+  bool founds = founders.voters.contains(id_) && !disk_.was_lost(partition) && !has_forgotten;
+  auto bootstrap = founds ? founders : raft::membership{};
+  auto& r = *replicas_.emplace(partition, std::make_unique<replica>(run_, *this, partition)).first->second;
   auto may_vote = !disk_.was_lost(partition) && !found.damage;
   if (found.damage)
     cut_damage(partition, found);
   r.start(found, bootstrap, may_vote);
+}
+
+void sim_node::forget(partition_id partition) {
+  to_forget_.insert(partition);
+  run_.time.after(0, [this] { crash(); });
 }
 
 /// As the node does it: first that it has no vote, then the cut, which takes the evidence with it.

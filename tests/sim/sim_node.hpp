@@ -90,6 +90,8 @@ public:
   replica* find(partition_id partition);
   void host(partition_id partition);
   void cut_damage(partition_id partition, storage::recovered& found);
+  /// It ends, and begins again without what it kept of that partition.
+  void forget(partition_id partition);
 
   const std::map<partition_id, std::unique_ptr<replica>>& replicas() const { return replicas_; }
 
@@ -119,6 +121,7 @@ private:
   bool up_ = false;
   bool is_away_ = false;
   bool has_founded_ = false;
+  std::set<partition_id> to_forget_; // as the store remembers it
   std::uint64_t incarnation_ = 0;
   micros host_offset_ = 0;     // the steady clock begins anywhere
   std::int64_t host_rate_ = 1'000; // permille

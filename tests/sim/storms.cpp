@@ -51,11 +51,16 @@ void storms::begin() {
   every(plan.move_every, [this] { move(); });
   every(plan.transfer_every, [this] { transfer(); });
   every(plan.corrupt_tail_every, [this] { lose_data(fault::corrupt_tail); });
+  every(plan.flip_every, [this] { flip_state(); });
 }
 
 void storms::end() {
   home_.net().heal();
-  if (run_.settings.one_stays_dead)
+  // Nobody found out, or nobody could: an operator does.
+  bool all_are_true = run_.untrue.empty();
+  for (auto [node, partition] : std::set{run_.untrue})
+    home_.node(node).forget(partition);
+  if (run_.settings.one_stays_dead && all_are_true)
     let_one_die();
   for (auto& n : home_.nodes()) {
     if (n.clock().paused())
@@ -118,15 +123,37 @@ void storms::pause() {
 }
 
 /// Nobody may lose what a majority of some partition's voters would then have lost.
-void storms::lose_data(fault how) {
-  if (!home_.is_settled())
-    return;
+sim_node* storms::one_that_may_fail() {
+  if (!home_.is_settled() || !run_.untrue.empty())
+    return nullptr;
   for (std::uint32_t p = 0; p < home_.places().partitions(); ++p)
     if (home_.target({p}).voters.size() < 3)
-      return;
+      return nullptr;
   auto& n = run_.dice.one_of(home_.nodes());
-  if (!n.up())
+  return n.up() ? &n : nullptr;
+}
+
+/// As failing memory might do it, before a checkpoint was written.
+void storms::flip_state() {
+  auto* n = one_that_may_fail();
+  auto partitions = n ? n->disk().partitions() : std::vector<partition_id>{};
+  if (partitions.empty())
     return;
+  auto p = run_.dice.one_of(partitions);
+  if (!home_.target(p).voters.contains(n->id()) || !n->disk().flip_state(p))
+    return;
+  ++run_.counts[fault::flipped_state];
+  run_.untrue.emplace(n->id(), p);
+  if (run_.telling())
+    run_.say("node " + std::to_string(n->id().value) + ": partition " + std::to_string(p.value) + " will be in another state");
+  n->crash();
+}
+
+void storms::lose_data(fault how) {
+  auto* victim = one_that_may_fail();
+  if (victim == nullptr)
+    return;
+  auto& n = *victim;
   bool struck = how != fault::corrupt_tail;
   if (run_.telling())
     run_.say("node " + std::to_string(n.id().value) + ": " + std::string{fault_names[static_cast<std::size_t>(how)]});
@@ -223,6 +250,8 @@ void storms::alarm() {
 
 /// Another node in the place of one; or, while there are five, one more or one less.
 void storms::move() {
+  if (!run_.untrue.empty())
+    return; // who is right is decided by those who are there
   partition_id p{static_cast<std::uint32_t>(run_.dice.below(home_.places().partitions()))};
   auto next = home_.target(p);
   std::vector<node_id> in{next.voters.begin(), next.voters.end()}, out;

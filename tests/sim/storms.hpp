@@ -32,6 +32,8 @@ private:
   void alarm();
   void break_link();
   void lose_data(fault how);
+  void flip_state();
+  sim_node* one_that_may_fail();
   void move();
   void transfer();
   void jump_clock();

@@ -112,10 +112,11 @@ TEST_CASE("storage: an installed image takes the place of everything, also after
 TEST_CASE("storage: an image of nothing leaves nothing but the vote", "[storage]") {
   shaky_store s;
   live_a_little(*s.store);
-  auto b = install({0}, 3, 0);
-  b.vote = vote_record{7, {2}, true};
-  b.checkpoint_attempt = 3;
-  s.store->write({b});
+  log_batch voted;
+  voted.partition = {0};
+  voted.vote = vote_record{7, {2}, false};
+  s.store->write({voted});
+  s.store->write({forget_everything({0}, s.store->recover({0}))});
   for (int restarts = 0; restarts < 2; ++restarts) {
     auto found = s.store->recover({0});
     CHECK_FALSE(found.damage);
