@@ -20,11 +20,12 @@ void state_hashes::forget(node_id node) {
 /// A hash covers everything before it: who agrees with a majority now was right before, whatever is still missing there.
 state_hashes::finding state_hashes::judge(node_id self, const std::set<node_id>& voters, log_index applied) {
   disputed_ = false;
+  auto majority = voters.size() / 2 + 1;
   auto reached = by_index_.upper_bound(applied);
   for (auto at = reached; at != by_index_.begin();) {
     --at;
     auto all = count(at->second, self, voters);
-    if (!all.ours || all.most < voters.size() / 2 + 1)
+    if (!all.ours || all.most < majority)
       continue;
     finding found{all.best == *all.ours ? verdict::agreed : verdict::we_differ, at->first, *all.ours, all.best};
     by_index_.erase(by_index_.begin(), std::next(at));
@@ -37,7 +38,7 @@ state_hashes::finding state_hashes::judge(node_id self, const std::set<node_id>&
     if (!all.ours || !all.other)
       continue; // nobody differs, or we came here by a checkpoint
     disputed_ = true;
-    auto can_decide = all.most + (voters.size() - all.heard) >= voters.size() / 2 + 1;
+    auto can_decide = all.most + (voters.size() - all.heard) >= majority;
     if (!can_decide || applied - at->first >= patience)
       return {verdict::undecided, at->first, *all.ours, *all.other};
   }

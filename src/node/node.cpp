@@ -4,6 +4,7 @@
 #include "codec/message.hpp"
 #include "core/assert.hpp"
 #include "node/backup.hpp"
+#include "storage/rejoin.hpp"
 
 #include <spdlog/spdlog.h>
 
@@ -276,10 +277,9 @@ partition::start node::recover(partition_id partition) {
     forget_untrue(partition);
   auto found = store_->recover(partition);
   raft::membership bootstrap;
-  auto is_empty = !found.checkpoint && found.log.empty();
-  if (identity_.founder && !(is_empty && found.vote && found.vote->rejoining))
+  if (identity_.founder && !storage::has_forgotten(found))
     bootstrap.voters = {identity_.self};
-  auto is_new = !found.vote && is_empty;
+  auto is_new = !found.vote && !found.checkpoint && found.log.empty();
   bool may_vote = !found.damage && !(is_new && identity_.generation > 1);
   auto start = actors::start_from(found, bootstrap, may_vote);
   if (!found.damage)
@@ -292,17 +292,7 @@ partition::start node::recover(partition_id partition) {
               __FILE__, __LINE__);
   spdlog::warn("partition.damaged partition={} term={} index={} why={}: it rejoins as a learner; look after the disk",
                partition.value, found.vote ? found.vote->term : 0, found.log.empty() ? 0 : found.log.back().index, *found.damage);
-  // First that it has no vote any more: the cut takes the evidence with it, and the next start must still know.
-  storage::log_batch no_vote;
-  no_vote.partition = partition;
-  no_vote.vote = found.vote.value_or(storage::vote_record{});
-  no_vote.vote->rejoining = true;
-  store_->write({no_vote});
-  // What lies behind the damage must not come back after what will be written in its place.
-  storage::log_batch cut;
-  cut.partition = partition;
-  cut.truncate_from = (found.log.empty() ? (found.checkpoint ? found.checkpoint->index : 0) : found.log.back().index) + 1;
-  store_->write({cut});
+  storage::cut_damage(*store_, partition, found);
   return start;
 }
 

@@ -24,7 +24,7 @@ bool take_alone(storage::log_store& store, partition_id partition, node_id self)
     store.write({free});
     return false;
   }
-  auto last = found.log.empty() ? found.checkpoint->index : found.log.back().index;
+  auto last = found.last_index();
   auto last_term = found.log.empty() ? found.checkpoint->term : found.log.back().term;
   auto term = std::max(found.vote ? found.vote->term : 0, last_term) + 1;
   raft::membership alone;

@@ -70,18 +70,10 @@ struct recovered {
   std::vector<stored_entry> log; // after the checkpoint, contiguous
   /// Set when durable entries are missing or damaged: what is wrong. The replica must not vote with such a log.
   std::optional<std::string> damage;
-};
 
-/// The write that leaves nothing of a replica but its term and vote, and that it has no vote until it is readmitted.
-inline log_batch forget_everything(partition_id partition, const recovered& found) {
-  log_batch nothing;
-  nothing.partition = partition;
-  nothing.vote = found.vote.value_or(vote_record{});
-  nothing.vote->rejoining = true;
-  nothing.checkpoint_attempt = found.attempts + 1;
-  nothing.install = install_record{{*nothing.checkpoint_attempt, 0, 0, {}, {}}};
-  return nothing;
-}
+  /// Of log or checkpoint; 0: there is neither.
+  log_index last_index() const { return !log.empty() ? log.back().index : checkpoint ? checkpoint->index : 0; }
+};
 
 struct piece_write {
   entity_ref of;

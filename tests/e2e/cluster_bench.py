@@ -7,7 +7,6 @@ import json
 import pathlib
 import secrets
 import shutil
-import subprocess
 import sys
 import tempfile
 import threading
@@ -15,7 +14,7 @@ import time
 
 from cluster import Cluster
 from harness import definition
-from programs import PROGRAMS, Provider
+from programs import Provider
 
 
 def say(text):
@@ -46,10 +45,7 @@ class Bench:
 
     def load(self, kind, *more, node=1, wait=True):
         """sluice-bench against one node; what it found."""
-        node = self.cluster[node]
-        process = subprocess.Popen([str(PROGRAMS / "sluice-bench"), kind, "--url", f"http://{node.host}:{node.port}", "--admin-key-file",
-                                    str(self.cluster.key_file), "--json", "-", *map(str, more)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                   text=True)
+        process = self.cluster[node].bench(kind, "--json", "-", *more)
         if not wait:
             return process
         told, complaint = process.communicate()

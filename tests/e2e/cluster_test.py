@@ -2,12 +2,10 @@
 import json
 import secrets
 import socket
-import subprocess
 import time
 
 from cluster import ClusterCase
 from harness import Customer, definition, main, wait_for
-from programs import PROGRAMS
 from web import parse_answer
 
 
@@ -285,10 +283,9 @@ class Pauses(ClusterCase):
     def test_what_a_node_missed_comes_compressed(self):
         sleeper = self.cluster[3]
         sleeper.stop()
-        bench = subprocess.run([str(PROGRAMS / "sluice-bench"), "join", "--url", f"http://{self.cluster[1].host}:{self.cluster[1].port}",
-                                "--admin-key-file", str(self.cluster.key_file), "-s", "4", "--warm-up", "0", "-c", "32"],
-                               capture_output=True, text=True)
-        self.assertEqual(bench.returncode, 0, bench.stderr)
+        load = self.cluster[1].bench("join", "-s", 4, "--warm-up", 0, "-c", 32)
+        _, complaint = load.communicate()
+        self.assertEqual(load.returncode, 0, complaint)
         sleeper.start()
         self.cluster.await_replicated()
         self.cluster.await_equal_states()

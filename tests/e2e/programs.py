@@ -227,6 +227,11 @@ class Node(Program):
         behind = "" if after is None else f"&after={after}"
         return self.admin("GET", f"/inspect/log?partition={partition}&limit={limit}{behind}")["entries"]
 
+    def bench(self, kind, *more, **options):
+        """Begins sluice-bench against this node."""
+        return subprocess.Popen([str(PROGRAMS / "sluice-bench"), kind, "--url", f"http://{self.host}:{self.port}", "--admin-key-file",
+                                 str(self.key_file), *map(str, more)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+
     def ctl(self, *arguments):
         """Runs sluicectl; the finished process."""
         return subprocess.run([str(PROGRAMS / "sluicectl"), "--url", f"http://{self.host}:{self.port}", "--key-file",

@@ -1,10 +1,9 @@
 """A house sold out over HTTP: a seating plan becomes an event file, the bench's crowd buys it empty, and plan, bench, node, log
 and provider tell the same story."""
 import json
-import subprocess
 
 from ctl_test import CtlCase
-from harness import PROGRAMS, REPOSITORY, Customer, main, wait_for
+from harness import REPOSITORY, Customer, main, wait_for
 
 PLAN = REPOSITORY / "tools" / "demo" / "plan.json"
 PREMIUM, OTHERS = 12_000, 6_000
@@ -25,12 +24,10 @@ class Sellout(CtlCase):
 
     def sell_out(self):
         """What the bench found."""
-        done = subprocess.run([str(PROGRAMS / "sluice-bench"), "sellout", "--url", f"http://127.0.0.1:{self.node.port}",
-                               "--admin-key-file", str(self.node.key_file), "--file", "opera.yaml", "-c", "64",
-                               "--users-per-minute", "6000000", "--json", "-"],
-                              capture_output=True, text=True, timeout=120, cwd=self.files)
-        self.assertEqual(done.returncode, 0, done.stdout[-2000:] + done.stderr)
-        return json.loads(done.stdout)
+        bench = self.node.bench("sellout", "--file", "opera.yaml", "-c", 64, "--users-per-minute", 6_000_000, "--json", "-", cwd=self.files)
+        told, complaint = bench.communicate(timeout=120)
+        self.assertEqual(bench.returncode, 0, told[-2000:] + complaint)
+        return json.loads(told)
 
     def assert_all_sold(self, seats):
         """Log, figures and each seat say so."""

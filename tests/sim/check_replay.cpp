@@ -38,9 +38,7 @@ void replay_checker::promised(partition_id partition, log_index index) {
 
 void replay_checker::recovered(partition_id partition, const storage::recovered& found) {
   const auto& s = stories_[partition];
-  auto last = found.checkpoint ? found.checkpoint->index : 0;
-  if (!found.log.empty())
-    last = found.log.back().index;
+  auto last = found.last_index();
   if (found.damage)
     return fail(partition, last, "the log is damaged: " + *found.damage);
   if (run_.settings.replicas == 1 && run_.settings.nodes == 1 && last < s.promised)

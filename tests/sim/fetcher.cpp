@@ -49,24 +49,25 @@ void fetcher::take(node_id from, chunk_parcel part) {
     return fail(part.partition);
   t->applying = true;
   storage::chunk_place at{part.partition, part.checkpoint, part.position};
-  auto chunk = part.part.chunk;
-  node_.writer().apply(at, part.transfer, std::move(chunk), [this, part = std::move(part)](bool sound) mutable {
-    applied(part.partition, part, sound);
-  });
+  if (!part.part.record.empty())
+    t->record = std::move(part.part.record);
+  auto next = part.part.chunk.next;
+  node_.writer().apply(at, part.transfer, std::move(part.part.chunk),
+                       [this, partition = part.partition, checkpoint = part.transfer, next](bool sound) {
+                         if (!sound)
+                           return run_.fail("host", "a part of a checkpoint was refused");
+                         applied(partition, checkpoint, next);
+                       });
 }
 
-void fetcher::applied(partition_id partition, chunk_parcel& part, bool sound) {
-  if (!sound)
-    return run_.fail("host", "a part of a checkpoint was refused");
-  auto* t = find(partition, part.transfer);
+void fetcher::applied(partition_id partition, std::uint64_t checkpoint, const std::string& next) {
+  auto* t = find(partition, checkpoint);
   if (t == nullptr)
     return;
   t->tries = 0;
-  if (!part.part.record.empty())
-    t->record = std::move(part.part.record);
-  t->position = part.part.chunk.next;
+  t->position = next;
   if (t->position.empty())
-    return node_.writer().end(partition, part.transfer); // `applying` until the flush
+    return node_.writer().end(partition, checkpoint); // `applying` until the flush
   t->applying = false;
   ask(partition);
 }

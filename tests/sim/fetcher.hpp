@@ -43,7 +43,7 @@ private:
   /// The one under way, if it is still this one.
   transfer* find(partition_id partition, std::uint64_t checkpoint);
   void ask(partition_id partition);
-  void applied(partition_id partition, chunk_parcel& part, bool sound);
+  void applied(partition_id partition, std::uint64_t checkpoint, const std::string& next);
   void fail(partition_id partition);
 
   scene& run_;

@@ -6,6 +6,7 @@
 #include "cluster/wire.hpp"
 #include "codec/message.hpp"
 #include "codec/reply.hpp"
+#include "storage/rejoin.hpp"
 
 #include <algorithm>
 
@@ -84,34 +85,19 @@ void sim_node::host(partition_id partition) {
   auto& founders = home_.founders(partition);
   auto found = disk_.recover(partition);
   // Who joins later, or has forgotten everything, knows no members until the leader finds it.
-  bool has_forgotten = found.vote && found.vote->rejoining && !found.checkpoint && found.log.empty();
-  bool founds = founders.voters.contains(id_) && !disk_.was_lost(partition) && !has_forgotten;
+  bool founds = founders.voters.contains(id_) && !disk_.was_lost(partition) && !storage::has_forgotten(found);
   auto bootstrap = founds ? founders : raft::membership{};
   auto& r = *replicas_.emplace(partition, std::make_unique<replica>(run_, *this, partition)).first->second;
   auto may_vote = !disk_.was_lost(partition) && !found.damage;
   if (found.damage)
-    cut_damage(partition, found);
+    storage::cut_damage(disk_, partition, found);
+  found.damage.reset();
   r.start(found, bootstrap, may_vote);
 }
 
 void sim_node::forget(partition_id partition) {
   to_forget_.insert(partition);
   run_.time.after(0, [this] { crash(); });
-}
-
-/// As the node does it: first that it has no vote, then the cut, which takes the evidence with it.
-void sim_node::cut_damage(partition_id partition, storage::recovered& found) {
-  storage::log_batch no_vote;
-  no_vote.partition = partition;
-  no_vote.vote = found.vote.value_or(storage::vote_record{});
-  no_vote.vote->rejoining = true;
-  disk_.write({no_vote});
-  // What lies behind it must not come back after what will be written in its place.
-  storage::log_batch cut;
-  cut.partition = partition;
-  cut.truncate_from = (found.log.empty() ? (found.checkpoint ? found.checkpoint->index : 0) : found.log.back().index) + 1;
-  disk_.write({cut});
-  found.damage.reset();
 }
 
 replica* sim_node::find(partition_id partition) {

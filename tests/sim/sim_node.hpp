@@ -89,7 +89,6 @@ public:
   /// Null: no replica of it is here.
   replica* find(partition_id partition);
   void host(partition_id partition);
-  void cut_damage(partition_id partition, storage::recovered& found);
   /// It ends, and begins again without what it kept of that partition.
   void forget(partition_id partition);
 

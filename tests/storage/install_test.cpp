@@ -3,6 +3,7 @@
 
 #include "storage/checkpoint_writer.hpp"
 #include "storage/log_writer.hpp"
+#include "storage/rejoin.hpp"
 #include "storage/stored_bytes.hpp"
 
 #include <atomic>
