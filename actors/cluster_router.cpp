@@ -24,27 +24,41 @@ partition::origin decode_origin(node_id sender, const proto::Origin& from) {
   return {from.node() == 0 ? node_id{} : sender, from.incarnation(), from.request()};
 }
 
-bool is_kind(std::uint32_t kind) {
-  switch (static_cast<entity_kind>(kind)) {
-  case entity_kind::event:
-  case entity_kind::seat_block:
-  case entity_kind::area:
-  case entity_kind::session:
-  case entity_kind::catalogue:
-  case entity_kind::ranking:
-    return true;
-  }
-  return false;
+std::optional<partition::slot_home> moved_in(const proto::ForwardedAnswer& a) {
+  if (!a.has_moved() || a.moved().slot() >= slot_count)
+    return std::nullopt;
+  return partition::slot_home{{static_cast<std::uint16_t>(a.moved().slot())}, {a.moved().by()}, {a.moved().partition()}};
+}
+
+/// Those that travel as a note of their partition; the others are proposed where they are executed.
+bool is_step(const proto::Command& c, std::size_t partitions) {
+  proto::SlotStep step;
+  return c.has_note() && step.ParseFromString(c.body()) && step.slot() < slot_count &&
+         (step.has_taken() || (step.has_arrives() && step.arrives().from() < partitions));
 }
 
 } // namespace
+
+bool is_addressable(const proto::EntityRef& of) {
+  switch (of.kind()) {
+  case static_cast<std::uint32_t>(entity_kind::event):
+  case static_cast<std::uint32_t>(entity_kind::seat_block):
+  case static_cast<std::uint32_t>(entity_kind::area):
+  case static_cast<std::uint32_t>(entity_kind::session):
+  case static_cast<std::uint32_t>(entity_kind::catalogue):
+  case static_cast<std::uint32_t>(entity_kind::ranking):
+    return true;
+  default:
+    return false;
+  }
+}
 
 cluster_router::cluster_router(node_id node, std::uint64_t incarnation, std::uint32_t partitions)
     : local_{node, incarnation, partitions}, ways_(partitions) {}
 
 cluster_router::way cluster_router::way_of(partition_id partition) const {
   std::lock_guard lock{lock_};
-  return ways_.at(partition.value);
+  return partition.value < ways_.size() ? ways_[partition.value] : way{};
 }
 
 // ---- who leads -------------------------------------------------------------------------------------------------------
@@ -160,7 +174,13 @@ void cluster_router::give_back(std::vector<partition::answer_out> answers,
   std::erase_if(refusals, [&](const partition::refusal_out& r) {
     if (is_ours(r.to))
       return false;
-    add(r.to).set_refusal(static_cast<std::uint32_t>(r.why));
+    auto& out = add(r.to);
+    out.set_refusal(static_cast<std::uint32_t>(r.why));
+    if (r.moved) {
+      out.mutable_moved()->set_slot(r.moved->slot.value);
+      out.mutable_moved()->set_by(r.moved->by.value);
+      out.mutable_moved()->set_partition(r.moved->partition.value);
+    }
     return true;
   });
   // One that can not be handed over is asked for again: its node sees the line break.
@@ -193,12 +213,14 @@ bool cluster_router::take(node_id from, const proto::ForwardedCommands& in) {
     } else {
       // What gets into the log is executed by every replica: nothing that does not decode may come so far. The others of
       // the batch are other people's.
-      if (!is_kind(c.to().kind()) || !codec::decode_message(c.body())) {
+      if (c.is_step() ? !is_step(c, ways_.size()) : !is_addressable(c.to()) || !codec::decode_message(c.body())) {
         refuse(decode_origin(from, c.origin()), errc::bad_request);
         makes_sense = false;
         continue;
       }
-      p.to = partition::decode(c.to());
+      p.is_step = c.is_step();
+      if (!p.is_step)
+        p.to = partition::decode(c.to());
       p.body = c.body();
       p.request_id = c.request_id();
       p.from = decode_origin(from, c.origin());
@@ -229,7 +251,7 @@ bool cluster_router::take(node_id from, const proto::ForwardedQuestions& in) {
   for (const auto& q : in.questions()) {
     auto origin = decode_origin(from, q.origin());
     auto question = codec::decode_message(q.question());
-    bool good = is_kind(q.to().kind()) && question;
+    bool good = is_addressable(q.to()) && question;
     if (good && is_here)
       batch.push_back({partition::decode(q.to()), origin, box(std::move(*question))});
     else
@@ -249,7 +271,7 @@ bool cluster_router::take(const proto::ForwardedAnswers& in) {
   for (const auto& a : in.answers()) {
     partition::origin to{local_.node(), a.incarnation(), a.request()};
     if (a.refusal() != 0) {
-      refusals.push_back({to, static_cast<errc>(a.refusal())});
+      refusals.push_back({to, static_cast<errc>(a.refusal()), moved_in(a)});
       continue;
     }
     auto reply = codec::decode_reply(a.reply());

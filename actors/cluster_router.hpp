@@ -10,12 +10,16 @@
 #include <vector>
 
 namespace sluice::proto {
+class EntityRef;
 class ForwardedAnswers;
 class ForwardedCommands;
 class ForwardedQuestions;
 } // namespace sluice::proto
 
 namespace sluice::actors {
+
+/// There are entities of that kind.
+bool is_addressable(const proto::EntityRef& of);
 
 /// Thread-safe. Keeps the best it knows of who leads what: newer terms win, a hint that is wrong costs a refusal and a retry.
 class cluster_router final : public router {
@@ -28,6 +32,10 @@ public:
   local_router& local() { return local_; }
 
   const partition_map& places() const override { return local_.places(); }
+
+  partition_id place_of(event_number event) const override { return local_.place_of(event); }
+
+  void learn(const partition::slot_home& home) override { local_.learn(home); }
 
   void propose(partition_id to, std::vector<partition::proposal> proposals) override;
   void ask(partition_id to, std::vector<partition::query> queries) override;

@@ -14,6 +14,6 @@ struct entity_state {
 
 /// Fed by one partition, in mailbox order: what was delivered before a save is in it, what comes after is not.
 entity_actor::behavior_type entity(entity_actor::stateful_pointer<entity_state> self, partition_actor owner,
-                                   router* answers, entity_ref ref, loaded_pieces pieces);
+                                   router* answers, entity_ref ref, loaded_pieces pieces, bool owes_all);
 
 } // namespace sluice::actors

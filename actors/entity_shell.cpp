@@ -12,6 +12,9 @@
 #include "core/overloaded.hpp"
 #include "domain/effects.hpp"
 
+#include <set>
+#include <utility>
+
 namespace sluice::actors {
 
 namespace {
@@ -40,15 +43,15 @@ void carry(domain::effects& effects, std::uint32_t ordinal, partition::delivered
 template <class Machine>
 class hosted final : public entity_shell {
 public:
-  hosted(const entity_ref& ref, const loaded_pieces& pieces)
-      : machine_{codec::load(ref, pieces, static_cast<const Machine*>(nullptr))} {}
+  hosted(const entity_ref& ref, const loaded_pieces& pieces, bool owes_all)
+      : machine_{codec::load(ref, pieces, static_cast<const Machine*>(nullptr))}, owes_all_{owes_all} {}
 
   partition::delivered deliver(const partition::delivery& d) override {
     partition::delivered done;
     done.index = d.index;
     done.step = d.step;
     done.slot = d.slot;
-    domain::moment at{d.now, d.index};
+    domain::moment at{d.now, d.as_of};
     machine_.begin(at, effects_);
     carry(effects_, d.messages.front().ordinal, done);
     for (const auto& m : d.messages) {
@@ -75,7 +78,19 @@ public:
     return done;
   }
 
-  record_pieces save() override { return codec::save_changed(machine_); }
+  record_pieces save() override {
+    auto changed = codec::save_changed(machine_);
+    if (!std::exchange(owes_all_, false))
+      return changed;
+    auto all = codec::save_all(machine_);
+    std::set<std::uint32_t> there;
+    for (const auto& piece : all)
+      there.insert(piece.number);
+    for (auto& piece : changed)
+      if (!there.contains(piece.number))
+        all.push_back(std::move(piece)); // gone, since it was loaded
+    return all;
+  }
 
   record_pieces save_all() const override { return codec::save_all(machine_); }
 
@@ -94,6 +109,7 @@ public:
 
 private:
   Machine machine_;
+  bool owes_all_ = false;
   domain::effects effects_; // scratch
 };
 
@@ -104,20 +120,20 @@ Box boxed_as(Body body) {
 
 } // namespace
 
-std::unique_ptr<entity_shell> make_entity(const entity_ref& ref, const loaded_pieces& pieces) {
+std::unique_ptr<entity_shell> make_entity(const entity_ref& ref, const loaded_pieces& pieces, bool owes_all) {
   switch (ref.kind) {
   case entity_kind::event:
-    return std::make_unique<hosted<domain::event>>(ref, pieces);
+    return std::make_unique<hosted<domain::event>>(ref, pieces, owes_all);
   case entity_kind::seat_block:
-    return std::make_unique<hosted<domain::seat_block>>(ref, pieces);
+    return std::make_unique<hosted<domain::seat_block>>(ref, pieces, owes_all);
   case entity_kind::area:
-    return std::make_unique<hosted<domain::area>>(ref, pieces);
+    return std::make_unique<hosted<domain::area>>(ref, pieces, owes_all);
   case entity_kind::session:
-    return std::make_unique<hosted<domain::session>>(ref, pieces);
+    return std::make_unique<hosted<domain::session>>(ref, pieces, owes_all);
   case entity_kind::catalogue:
-    return std::make_unique<hosted<domain::catalogue>>(ref, pieces);
+    return std::make_unique<hosted<domain::catalogue>>(ref, pieces, owes_all);
   case entity_kind::ranking:
-    return std::make_unique<hosted<domain::ranking>>(ref, pieces);
+    return std::make_unique<hosted<domain::ranking>>(ref, pieces, owes_all);
   }
   fail_stop("an entity of an unknown kind was addressed: " + to_string(ref), __FILE__, __LINE__);
 }

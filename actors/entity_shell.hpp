@@ -32,7 +32,8 @@ public:
 };
 
 /// Brings an entity back from its pieces, or begins anew if there are none.
-std::unique_ptr<entity_shell> make_entity(const entity_ref& ref, const loaded_pieces& pieces);
+/// `owes_all`: this store has not all of them, so the first `save` gives everything.
+std::unique_ptr<entity_shell> make_entity(const entity_ref& ref, const loaded_pieces& pieces, bool owes_all = false);
 
 // Boxes are opened only here and by bridges.
 partition::boxed_message box(domain::message m);

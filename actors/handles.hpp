@@ -85,7 +85,7 @@ struct saved_back {
 };
 
 struct published_back {
-  std::shared_ptr<std::vector<partition::boxed_publication>> body;
+  std::shared_ptr<std::vector<partition::publication_out>> body;
 };
 
 /// From the checkpoint writer.
@@ -126,6 +126,17 @@ struct replicate_on {
 
 struct hand_over {
   node_id to;
+};
+
+/// A slot shall live in another partition; for the leader. `done` with what comes of it.
+struct move_slot_to {
+  partition::move_slot what;
+  std::function<void(partition::slot_prospect)> done;
+};
+
+/// A part of a slot that comes here, or none.
+struct slot_pulled_back {
+  std::shared_ptr<partition::slot_pulled> body;
 };
 
 /// A bridge has lost track: publish everything again.
@@ -172,7 +183,7 @@ using partition_actor =
                      caf::reacts_to<stop_partition>, caf::reacts_to<replica_said>, caf::reacts_to<node_lost>,
                      caf::reacts_to<loaded_back>, caf::reacts_to<fetched_back>, caf::reacts_to<replicate_on>,
                      caf::reacts_to<hand_over>, caf::reacts_to<publish_again>, caf::reacts_to<compare_hash>,
-                     caf::reacts_to<shrink_now>>;
+                     caf::reacts_to<move_slot_to>, caf::reacts_to<slot_pulled_back>, caf::reacts_to<shrink_now>>;
 
 } // namespace sluice::actors
 
@@ -203,4 +214,6 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::actors::replicate_on)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::actors::hand_over)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::actors::publish_again)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::actors::compare_hash)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::actors::move_slot_to)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::actors::slot_pulled_back)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::actors::shrink_now)

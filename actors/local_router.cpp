@@ -25,6 +25,22 @@ partition_actor local_router::handle_of(partition_id partition) const {
   return partition.value < partitions_.size() ? partitions_[partition.value] : partition_actor{};
 }
 
+partition_id local_router::place_of(event_number event) const {
+  auto place = places_.of_event(event);
+  if (!event || !any_moved_.load(std::memory_order_acquire))
+    return place;
+  std::shared_lock lock{lock_};
+  return ways_.follow(slot_of(event), place);
+}
+
+void local_router::learn(const partition::slot_home& home) {
+  if (home.partition.value >= places_.partitions())
+    return;
+  std::unique_lock lock{lock_};
+  ways_.learn(home.slot, home.by, home.partition);
+  any_moved_.store(!ways_.empty(), std::memory_order_release);
+}
+
 void local_router::propose(partition_id to, std::vector<partition::proposal> batch) {
   if (auto handle = handle_of(to))
     caf::anon_send(handle, proposals{std::make_shared<std::vector<partition::proposal>>(std::move(batch))});
@@ -55,9 +71,12 @@ void local_router::give_back(std::vector<partition::answer_out> answers,
   for (auto& a : answers)
     if (is_ours(a.to))
       answers_of[port_of(a.to)].push_back(std::move(a));
-  for (auto& r : refusals)
+  for (auto& r : refusals) {
+    if (r.moved)
+      learn(*r.moved);
     if (is_ours(r.to))
       refusals_of[port_of(r.to)].push_back(r);
+  }
   for (std::uint8_t port = 0; port < port_count_; ++port)
     if (!answers_of[port].empty() || !refusals_of[port].empty())
       ports_[port]->take(std::move(answers_of[port]), std::move(refusals_of[port]));

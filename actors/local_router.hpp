@@ -5,6 +5,7 @@
 #include "actors/router.hpp"
 
 #include <array>
+#include <atomic>
 #include <shared_mutex>
 #include <vector>
 
@@ -19,6 +20,9 @@ public:
   void detach_all();
 
   const partition_map& places() const override { return places_; }
+
+  partition_id place_of(event_number event) const override;
+  void learn(const partition::slot_home& home) override;
 
   void propose(partition_id to, std::vector<partition::proposal> proposals) override;
   void ask(partition_id to, std::vector<partition::query> queries) override;
@@ -43,6 +47,8 @@ private:
   partition_map places_;
   mutable std::shared_mutex lock_;
   std::vector<partition_actor> partitions_;
+  std::atomic<bool> any_moved_{false};
+  slot_ways ways_;
   std::array<answer_port*, 64> ports_{};
   std::uint8_t port_count_ = 0;
 };

@@ -31,6 +31,8 @@ public:
   virtual void start(partition_id partition, std::vector<partition::effect_out> effects) = 0;
   /// This node leads the partition no longer: its effects are the next leader's, who was told of all that are open.
   virtual void leave(partition_id partition) = 0;
+  /// These groups are about to live in another partition, whose leader goes on with their effects.
+  virtual void leave(partition_id partition, const std::vector<event_number>& groups) = 0;
 };
 
 /// What a replica needs of the other nodes, and of slow reads. Called from partition actors: thread-safe, must not block.
@@ -48,6 +50,8 @@ public:
   /// Somebody else may; `leader` 0: nobody known.
   virtual void follows(partition_id partition, log_term term, node_id leader) = 0;
   virtual void compare(partition_id partition, const partition::hash_out& hash) = 0;
+  /// For `partition`, where the slot goes. Answered with `slot_pulled_back`, or not at all.
+  virtual void pull(partition_id partition, const partition::slot_pull& what) = 0;
 };
 
 } // namespace sluice::actors

@@ -1,5 +1,6 @@
 #include "actors/partition.hpp"
 
+#include "cluster/partition/activation.hpp"
 #include "cluster/partition/wire.hpp"
 #include "core/assert.hpp"
 
@@ -42,12 +43,8 @@ partition_host::behavior_type partition_host::make_behavior() {
         feed(std::move(*m.body));
       },
       [this](const published_back& m) {
-        if (!core_.leading())
-          return;
-        std::vector<partition::publication_out> publications;
-        for (auto& p : *m.body)
-          publications.push_back({core_.applied(), std::move(p)});
-        services_.publications->take(partition_, publications);
+        if (core_.leading())
+          services_.publications->take(partition_, *m.body);
       },
       [this](const flushed& m) { feed(partition::checkpoint_flushed{m.checkpoint}); },
       [this](const time_passed& m) {
@@ -87,6 +84,12 @@ partition_host::behavior_type partition_host::make_behavior() {
       [this](const hand_over& m) { feed(partition::transfer{m.to}); },
       [this](const publish_again&) { feed(partition::publish_everything{}); },
       [this](const compare_hash& m) { feed(partition::compare_state{m.from, m.index, m.hash}); },
+      [this](const move_slot_to& m) {
+        auto prospect = core_.prospect(m.what.slot, m.what.to);
+        feed(m.what);
+        m.done(std::move(prospect));
+      },
+      [this](const slot_pulled_back& m) { feed(std::move(*m.body)); },
       [this](const shrink_now&) { feed(partition::shrink{}); },
   };
 }
@@ -113,22 +116,13 @@ void partition_host::carry_out() {
   write_log();
   replicate();
   tell_roles();
+  for (const auto& home : out_.homes)
+    services_.routes->learn(home);
+  for (const auto& o : out_.opened)
+    spdlog::info("slot.moved slot={} from={} to={}", o.slot.value, o.from.value, partition_.value);
   for (auto& f : out_.feed)
     services_.log->append_feed(partition_, f.index, std::move(f.record));
-  // Shares are asked for before anything newer is delivered: mailboxes keep the order.
-  for (auto& s : out_.saves) {
-    auto& handle = entities_.at(s.of);
-    send(handle, save{std::move(s)});
-  }
-  deliver_all();
-  for (auto& p : out_.publishes) {
-    auto& handle = active(p.of, p.activate, nullptr);
-    send(handle, publish_all{std::move(p)});
-  }
-  for (auto& a : out_.asks) {
-    auto& handle = active(a.what.to, a.activate, a.record);
-    send(handle, answer_question{std::make_shared<const partition::ask>(std::move(a))});
-  }
+  tell_entities();
   for (auto event : out_.forgotten)
     end_group(event);
   if (!out_.publications.empty())
@@ -139,6 +133,8 @@ void partition_host::carry_out() {
     services_.effects->leave(partition_);
   if (!out_.effects.empty())
     services_.effects->start(partition_, std::move(out_.effects));
+  if (!out_.left.empty())
+    services_.effects->leave(partition_, out_.left);
   for (auto& n : out_.notes)
     services_.routes->propose(n.to, {std::move(n.what)});
   for (auto& p : out_.pieces)
@@ -177,6 +173,8 @@ void partition_host::replicate() {
     services_.peers->fetch(partition_, f);
   for (const auto& h : out_.hashes)
     services_.peers->compare(partition_, h);
+  for (const auto& p : out_.pulls)
+    services_.peers->pull(partition_, p);
 }
 
 /// What depended on it may leave now.
@@ -211,6 +209,24 @@ void partition_host::tell_roles() {
 
 // ---- entities --------------------------------------------------------------------------------------------------------
 
+/// In this order, which mailboxes keep: who is woken for a question may be asked for its share at once, and that is asked
+/// for before anything newer is delivered.
+void partition_host::tell_entities() {
+  for (auto& p : out_.publishes) {
+    auto& handle = active(p.of, p.activate, p.record);
+    send(handle, publish_all{std::move(p)});
+  }
+  for (auto& a : out_.asks) {
+    auto& handle = active(a.what.to, a.activate, a.record);
+    send(handle, answer_question{std::make_shared<const partition::ask>(std::move(a))});
+  }
+  for (auto& s : out_.saves) {
+    auto& handle = entities_.at(s.of);
+    send(handle, save{std::move(s)});
+  }
+  deliver_all();
+}
+
 void partition_host::deliver_all() {
   if (out_.deliveries.empty())
     return;
@@ -222,15 +238,12 @@ void partition_host::deliver_all() {
 }
 
 entity_actor& partition_host::active(const entity_ref& of, partition::activation how,
-                                     const std::shared_ptr<const std::string>& record) {
+                                     const partition::kept_pieces& record) {
   if (how == partition::activation::none)
     return entities_.at(of);
-  loaded_pieces pieces;
-  if (how == partition::activation::fresh)
-    pieces = services_.store->load(partition_, of);
-  else if (record)
-    pieces.emplace_back(0, *record);
-  return entities_[of] = spawn(entity, partition_actor{this}, services_.routes, of, std::move(pieces));
+  auto pieces = partition::pieces_of(how, record, [&] { return services_.store->load(partition_, of); });
+  return entities_[of] = spawn(entity, partition_actor{this}, services_.routes, of, std::move(pieces),
+                               how == partition::activation::adopted);
 }
 
 void partition_host::end_group(event_number event) {

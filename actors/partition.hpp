@@ -50,10 +50,10 @@ private:
   void became_durable_up_to(std::uint64_t write_id, std::chrono::microseconds took);
   void end_all();
   void tell_roles();
+  void tell_entities();
   void deliver_all();
   /// The entity, made if it is to be.
-  entity_actor& active(const entity_ref& of, partition::activation how,
-                       const std::shared_ptr<const std::string>& record);
+  entity_actor& active(const entity_ref& of, partition::activation how, const partition::kept_pieces& record);
   void end_group(event_number event);
   void set_timer();
 

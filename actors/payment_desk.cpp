@@ -104,17 +104,19 @@ void settle(self_pointer self, std::uint64_t id, domain::charge_outcome outcome,
 }
 
 /// What this desk would still try could come after the next one gave up and voided.
-void leave(self_pointer self, partition_id partition) {
+void leave(self_pointer self, const leave_charges& which) {
   auto& state = self->state;
-  auto drop = [partition](std::deque<charge_under_way>& line) {
-    std::erase_if(line, [partition](const auto& c) { return c.partition == partition; });
+  auto is_left = [&which](const charge_under_way& c) {
+    return c.partition == which.partition &&
+           (which.groups.empty() || std::find(which.groups.begin(), which.groups.end(), c.session.event) != which.groups.end());
   };
+  auto drop = [&is_left](std::deque<charge_under_way>& line) { std::erase_if(line, is_left); };
   drop(state.waiting);
   for (auto& [reservation, line] : state.behind)
     drop(line);
   std::vector<std::uint64_t> idle;
   for (auto& [id, c] : state.under_way)
-    if (c.partition == partition) {
+    if (is_left(c)) {
       c.left = true;
       if (!c.calling)
         idle.push_back(id);
@@ -211,7 +213,7 @@ payment_desk_actor::behavior_type payment_desk(self_pointer self, provider_port*
             self->state.waiting.push_back({m.partition, effect.of, std::move(*charge)});
         fill(self);
       },
-      [self](const leave_charges& m) { leave(self, m.partition); },
+      [self](const leave_charges& m) { leave(self, m); },
       [self](const provider_said& m) { on_result(self, m.charge, m.result); },
       [self](const try_again& m) {
         if (self->state.under_way.contains(m.charge))

@@ -43,9 +43,10 @@ struct start_charges {
   std::shared_ptr<const std::vector<partition::effect_out>> body;
 };
 
-/// Another node leads the partition by now, and its desk has these charges: whatever is not with the provider is dropped.
+/// Another node leads the partition by now, or the groups are about to live in another one, and its desk has these charges: whatever is not with the provider is dropped.
 struct leave_charges {
   partition_id partition;
+  std::vector<event_number> groups; // only these; none: all
 };
 
 struct provider_said {

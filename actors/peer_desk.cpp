@@ -2,6 +2,7 @@
 
 #include "actors/entity_shell.hpp"
 #include "actors/partition.hpp"
+#include "actors/slot_source.hpp"
 #include "cluster/link/frame.hpp"
 #include "cluster/wire.hpp"
 #include "codec/publication.hpp"
@@ -10,6 +11,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace sluice::actors {
@@ -19,6 +21,25 @@ namespace {
 constexpr std::chrono::seconds answer_patience{5};
 /// Entries of that many bytes at a time are a follower's catching up. What is new is smaller, and in more of a hurry.
 constexpr std::size_t packed_from = 128 * 1024;
+/// Each is an entry of its own in the log of where the slot goes.
+constexpr std::size_t slot_part_bytes = 512 * 1024;
+constexpr std::size_t slots_given_max = 256;
+
+bool makes_sense(const proto::PulledSlot& part) {
+  if (part.step().empty())
+    return true;
+  proto::SlotStep step;
+  if (!step.ParseFromString(part.step()) || !step.has_part() || step.slot() != part.slot() ||
+      step.part().position() != part.position() || step.part().fenced() != part.fenced())
+    return false;
+  auto is_ours = [&part](const proto::EntityRef& of) { return is_addressable(of) && slot_of({of.event()}).value == part.slot(); };
+  auto all_ours = [&is_ours](const auto& all) {
+    return std::all_of(all.begin(), all.end(), [&is_ours](const auto& item) { return is_ours(item.entity()); });
+  };
+  const auto& luggage = step.part().luggage();
+  return all_ours(step.part().pieces()) && all_ours(luggage.deadlines()) && all_ours(luggage.open_effects()) &&
+         std::all_of(luggage.roster().begin(), luggage.roster().end(), is_ours);
+}
 
 host_time host_now() {
   return host_time{std::chrono::duration_cast<std::chrono::microseconds>(
@@ -50,6 +71,7 @@ void peer_desk::connect(link::links& links) {
 
 void peer_desk::stop() {
   reader_.stop();
+  slot_reader_.stop();
   if (transfer_)
     transfer_->stop();
 }
@@ -118,6 +140,67 @@ void peer_desk::compare(partition_id partition, const partition::hash_out& hash)
   links_->send_to_all(item.SerializeAsString());
 }
 
+// ---- slots on their way ----------------------------------------------------------------------------------------------
+
+/// From the leader of where it is: of its replicas that one is awake for certain.
+void peer_desk::pull(partition_id partition, const partition::slot_pull& what) {
+  auto leader = routes_.leader_of(what.from);
+  if (leader == routes_.local().node())
+    return give_slot(partition, what, [this, partition, what](std::string step) {
+      tell(partition, slot_pulled_back{std::make_shared<partition::slot_pulled>(
+                          partition::slot_pulled{what.slot, what.fenced, what.position, std::move(step)})});
+    });
+  if (!leader)
+    return; // asked for again in a second
+  proto::PeerItem item;
+  auto& out = *item.mutable_pull_slot();
+  out.set_slot(what.slot.value);
+  out.set_from(what.from.value);
+  out.set_to(partition.value);
+  out.set_fenced(what.fenced);
+  out.set_position(what.position);
+  links_->send(leader, item.SerializeAsString());
+}
+
+void peer_desk::give_slot(partition_id to, const partition::slot_pull& what, std::function<void(std::string)> done) {
+  auto handle = routes_.local().handle_of(what.from);
+  if (!handle || store_ == nullptr)
+    return done({});
+  caf::anon_send(handle, look_inside{[this, to, what, done = std::move(done)](const partition::core& core) {
+    auto inside = core.status();
+    if (inside.checkpoint_index < what.fenced)
+      return done({});
+    // One at a time of each: who asks again does not want it twice.
+    {
+      std::lock_guard lock{lock_};
+      if (!giving_.insert({to, what.slot}).second)
+        return;
+    }
+    auto taken = slot_reader_.run([this, to, what, number = inside.checkpoint, done] {
+      auto image = store_->pin(what.from, number); // null: another is in force by now
+      auto step = image ? read_slot(*image, what, to, slot_part_bytes) : std::string{};
+      {
+        std::lock_guard lock{lock_};
+        giving_.erase({to, what.slot});
+      }
+      done(std::move(step));
+    }, slots_given_max);
+    if (taken)
+      return;
+    std::lock_guard lock{lock_};
+    giving_.erase({to, what.slot});
+  }});
+}
+
+/// What is proposed is executed by every replica: only what makes sense comes so far.
+bool peer_desk::pulled_slot(const proto::PulledSlot& part) {
+  if (part.slot() >= slot_count || !makes_sense(part))
+    return false;
+  tell({part.to()}, slot_pulled_back{std::make_shared<partition::slot_pulled>(partition::slot_pulled{
+                        {static_cast<std::uint16_t>(part.slot())}, part.fenced(), part.position(), part.step()})});
+  return true;
+}
+
 void peer_desk::take(partition_id partition, const std::vector<partition::publication_out>& publications) {
   how_.models->take(partition, publications);
   if (!links_->any_open())
@@ -183,6 +266,25 @@ bool peer_desk::dispatch(node_id from, std::uint64_t incarnation, proto::PeerIte
     if (transfer_)
       transfer_->got(from, item.part());
     return true;
+  case kind::kPullSlot: {
+    const auto& p = item.pull_slot();
+    if (p.slot() >= slot_count)
+      return false;
+    partition::slot_pull wanted{{static_cast<std::uint16_t>(p.slot())}, {p.from()}, p.fenced(), p.position()};
+    give_slot({p.to()}, wanted, [this, from, to = p.to(), wanted](std::string step) {
+      proto::PeerItem back;
+      auto& out = *back.mutable_pulled_slot();
+      out.set_slot(wanted.slot.value);
+      out.set_to(to);
+      out.set_position(wanted.position);
+      out.set_fenced(wanted.fenced);
+      out.set_step(std::move(step));
+      links_->send(from, back.SerializeAsString());
+    });
+    return true;
+  }
+  case kind::kPulledSlot:
+    return pulled_slot(item.pulled_slot());
   case kind::kStatus: {
     std::lock_guard lock{lock_};
     heard_[from] = {std::make_shared<const proto::NodeStatus>(std::move(*item.mutable_status())), clock::now()};

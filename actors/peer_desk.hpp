@@ -14,6 +14,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,7 @@ namespace sluice::proto {
 class NodeQuestion;
 class NodeStatus;
 class PeerItem;
+class PulledSlot;
 } // namespace sluice::proto
 
 namespace sluice::actors {
@@ -55,6 +57,7 @@ public:
   void leads(partition_id partition, log_term term) override;
   void follows(partition_id partition, log_term term, node_id leader) override;
   void compare(partition_id partition, const partition::hash_out& hash) override;
+  void pull(partition_id partition, const partition::slot_pull& what) override;
   void begun(partition_id partition, std::uint64_t attempt);
 
   // ---- publications: first to the bridges here, then to all others ----
@@ -107,6 +110,8 @@ private:
 
   bool dispatch(node_id from, std::uint64_t incarnation, proto::PeerItem& item, std::size_t& room);
   void answer(node_id from, const proto::NodeQuestion& question);
+  void give_slot(partition_id to, const partition::slot_pull& what, std::function<void(std::string)> done);
+  bool pulled_slot(const proto::PulledSlot& part);
   template <class Message>
   void tell(partition_id partition, Message message);
 
@@ -116,11 +121,13 @@ private:
   link::links* links_ = nullptr;
   std::unique_ptr<snapshot_transfer> transfer_;
   worker reader_{"log-reader"};
+  worker slot_reader_{"slot-reader", 5};
 
   mutable std::mutex lock_;
   std::map<node_id, heard> heard_;
   std::map<std::uint64_t, asked> asked_;
   std::uint64_t next_question_ = 1;
+  std::set<std::pair<partition_id, slot_number>> giving_; // slots of which a part is being read, by where they go
   std::atomic<std::uint64_t> nonsense_{0};
   std::atomic<std::uint64_t> packed_{0};
   std::atomic<std::uint64_t> packed_to_{0};

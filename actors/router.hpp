@@ -17,6 +17,12 @@ public:
 
   virtual const partition_map& places() const = 0;
 
+  /// Where the group is asked for, as far as is known here: where it was dealt out to, and on from there. A wrong one costs a
+  /// refusal that says better.
+  virtual partition_id place_of(event_number event) const = 0;
+  /// A slot was found to be elsewhere, or where it is.
+  virtual void learn(const partition::slot_home& home) = 0;
+
   /// Hands commands on. Answers and refusals come back to the port named in each origin.
   virtual void propose(partition_id to, std::vector<partition::proposal> proposals) = 0;
   virtual void ask(partition_id to, std::vector<partition::query> queries) = 0;

@@ -17,11 +17,11 @@ void settlement::attach(payment_desk_actor desk) {
 }
 
 void settlement::propose(partition::proposal p) {
-  auto to = routes_.places().of_event(p.to.event);
+  auto to = routes_.place_of(p.to.event);
   {
     std::lock_guard lock{lock_};
     p.from = routes_.origin_of(port_, next_);
-    under_way_[next_++] = {p, routes_.way_to(to)};
+    under_way_[next_++] = {p, {to, routes_.way_to(to)}};
   }
   send(to, std::move(p)); // not under the lock: a refusal may come back at once
 }
@@ -37,8 +37,8 @@ void settlement::tick() {
   {
     std::lock_guard lock{lock_};
     for (auto& [number, p] : under_way_) {
-      auto to = routes_.places().of_event(p.what.to.event);
-      auto way = routes_.way_to(to);
+      auto to = routes_.place_of(p.what.to.event);
+      std::pair way{to, routes_.way_to(to)};
       if (std::exchange(p.way, way) != way)
         again.emplace_back(to, p.what);
     }

@@ -37,7 +37,7 @@ private:
 
   struct proposed {
     partition::proposal what;
-    std::uint64_t way = 0; // the router's, when it was sent
+    std::pair<partition_id, std::uint64_t> way; // where it was sent, and the router's way there at that time
   };
 
   void send(partition_id to, partition::proposal p);

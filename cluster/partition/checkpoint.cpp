@@ -9,8 +9,12 @@
 namespace sluice::partition {
 
 void core::maybe_begin_checkpoint(const reading&, outputs& out) {
-  if (taking_ != 0 || fetching_ != 0 || applied_ == checkpoint_index_ || hashes_.disputed())
-    return; // what may be wrong is neither kept nor given away
+  if (taking_ != 0 || fetching_ != 0 || fetch_wanted_ || applied_ == checkpoint_index_)
+    return;
+  // What may be wrong is neither kept nor given away. Where nothing can go on without, it is kept: it is found out later, or it
+  // never would be, since who stands still hears nothing new (found by simulation).
+  if (hashes_.disputed() && !awaits_cleaning())
+    return;
   if (!forced_ && log_bytes_ < config_.checkpoint_log_bytes &&
       applied_ - checkpoint_index_ < config_.checkpoint_entries)
     return;
@@ -49,10 +53,10 @@ void core::on(const reading& now, checkpoint_flushed in, outputs& out) {
   while (!log_sizes_.empty() && log_sizes_.front().first < keep_from())
     log_sizes_.pop_front();
   out.writes[before].commit = {taking_, taking_index_, taking_ref_.term, std::move(taking_record_),
-                               taking_ref_.members, std::exchange(taking_forgotten_, {})};
+                               taking_ref_.members, taking_forgotten_};
 }
 
-void core::on(const reading&, checkpoint_committed in, outputs&) {
+void core::on(const reading&, checkpoint_committed in, outputs& out) {
   if (!committing_ || in.checkpoint != taking_)
     return;
   committing_ = false;
@@ -60,7 +64,10 @@ void core::on(const reading&, checkpoint_committed in, outputs&) {
   checkpoint_index_ = taking_index_;
   checkpoint_term_ = taking_ref_.term;
   taking_ = 0;
+  taking_forgotten_.clear();
   entities_.checkpoint_in_force();
+  if (auto wanted = std::exchange(fetch_wanted_, std::nullopt))
+    begin_fetch(*wanted, out);
 }
 
 /// How much of the log stays behind the checkpoint: bounded by entries and by bytes.
@@ -109,6 +116,7 @@ std::string core::encode_record() const {
       encode(item.to, *i.mutable_to());
       i.set_to_partition(to.value);
       i.set_body(item.body);
+      i.set_is_step(item.is_step);
     }
   }
   for (const auto& [from, sequence] : inbox_.all()) {
@@ -120,6 +128,7 @@ std::string core::encode_record() const {
     encode(entity, *p.add_roster());
   for (auto event : ended_groups_)
     p.add_ended_groups(event.value);
+  slots_.save(p);
   return p.SerializeAsString();
 }
 
@@ -138,13 +147,14 @@ bool core::restore_record(const std::string& record) {
   for (const auto& [to, last] : p.outbox_sequences())
     outbox_.restore({to}, last);
   for (const auto& i : p.outbox())
-    outbox_.restore({i.to_partition()}, {i.sequence(), decode(i.to()), i.body()});
+    outbox_.restore({i.to_partition()}, {i.sequence(), decode(i.to()), i.body(), i.is_step()});
   for (const auto& i : p.inbox())
     inbox_.restore({i.partition()}, i.sequence());
   for (const auto& entity : p.roster())
     roster_.insert(decode(entity));
   for (auto event : p.ended_groups())
     ended_groups_.insert({event});
+  slots_.restore(p);
   return true;
 }
 

@@ -9,8 +9,8 @@
 namespace sluice::partition {
 
 core::core(config settings)
-    : config_{std::move(settings)}, raft_{config_.consensus}, entities_{config_.entities},
-      courier_{config_.notes_under_way_max} {}
+    : config_{std::move(settings)}, raft_{config_.consensus}, slots_{config_.partition, config_.place},
+      entities_{config_.entities}, courier_{config_.notes_under_way_max} {}
 
 void core::handle(const reading& now, input in, outputs& out) {
   if (failed_) {
@@ -31,6 +31,7 @@ void core::handle(const reading& now, input in, outputs& out) {
   propose_waiting(now, out);
   run(now, out);
   drive_checkpoint(now, out);
+  pull_slots(now, out);
   send_notes(out);
   set_timer(now, out);
 }
@@ -57,6 +58,8 @@ partition::status core::status() const {
   s.refused_total = refused_total_;
   s.checkpointing = taking_ != 0 && !failed_;
   s.halted = failed_;
+  for (const auto& [slot, state] : slots_.all())
+    s.moving_slots += state.where == slot_state::stage::leaving || state.where == slot_state::stage::arriving ? 1 : 0;
   return s;
 }
 
@@ -69,6 +72,7 @@ void core::on(const reading& now, start in, outputs& out) {
     return fail("the partition's own piece of the checkpoint does not parse", out);
   checkpoint_index_ = committed_to_ = applied_;
   checkpoint_term_ = applied_term_;
+  out.homes = slots_.homes();
   for (const auto& e : in.consensus.log) {
     log_bytes_ += e.bytes();
     log_sizes_.emplace_back(e.index, e.bytes());
@@ -98,8 +102,13 @@ void core::on(const reading& now, received in, outputs& out) {
 
 void core::on(const reading&, propose in, outputs& out) {
   for (auto& p : in.proposals) {
+    bool is_for_entity = !p.note && !p.ack && !p.is_step;
     if (!leading_) {
       refuse(p, errc::not_leader, out);
+    } else if (is_for_entity && !slots_.is_here(p.to.event)) {
+      // Whoever waits asks again and again: not through the log.
+      ++refused_total_;
+      out.refusals.push_back({p.from, errc::not_leader, slots_.home_of(p.to.event)});
     } else if (p.bytes() > config_.command_bytes_max) {
       refuse(p, errc::body_too_large, out);
     } else if (waiting_.size() >= config_.waiting_commands_max || waiting_bytes_ >= config_.waiting_bytes_max) {
@@ -251,7 +260,7 @@ void core::begin_leading(const reading& now, outputs& out) {
   deadlines_.forget_pulses();
   publish_due_ = true;
   for (const auto& [key, body] : open_effects_)
-    if (!is_planted(planted::drops_open_charges))
+    if (slots_.is_here(key.first.event) && !is_planted(planted::drops_open_charges))
       out.effects.push_back({key.first, key.second, body});
   begin_notes(now);
 }
@@ -260,6 +269,8 @@ void core::propose_pulses(const reading& now) {
   for (auto& entity : deadlines_.take_due(log_time_at(now.host))) {
     if (is_planted(planted::lost_pulse) && entity.kind == entity_kind::event)
       continue;
+    if (!slots_.is_here(entity.event))
+      continue; // it takes its deadlines with it
     proposal p;
     p.to = std::move(entity);
     p.body = config_.pulse;
@@ -352,6 +363,9 @@ void core::set_timer(const reading& now, outputs& out) {
       consider(led_since_ + (*deadline - led_from_));
     if (outbox_.size() > 0)
       consider(notes_begun_ + config_.resend);
+    for (const auto& [slot, p] : pulling_)
+      if (!p.proposed)
+        consider(p.asked + config_.resend);
     if (auto from = std::max(propose_from_, pace_.next().value_or(propose_from_)); !waiting_.empty() && from > now.host)
       consider(from);
   }

@@ -7,6 +7,7 @@
 #include "cluster/partition/entity_table.hpp"
 #include "cluster/partition/outbox.hpp"
 #include "cluster/partition/pace.hpp"
+#include "cluster/partition/slots.hpp"
 #include "cluster/partition/state_hashes.hpp"
 #include "cluster/partition/superstep.hpp"
 #include "cluster/partition/types.hpp"
@@ -20,13 +21,18 @@
 #include <string>
 #include <vector>
 
+namespace sluice::proto {
+class SlotArrives;
+class SlotPart;
+} // namespace sluice::proto
+
 namespace sluice::partition {
 
 struct config {
   partition_id partition;
   raft::config consensus;
   std::uint64_t incarnation = 0;                              // of this process; fences answers of earlier ones
-  std::function<partition_id(event_number)> place;            // where a placement group lives
+  std::function<partition_id(event_number)> place;            // where a placement group was dealt out to
   std::string pulse;                                          // the body of a pulse
   std::size_t entry_commands_max = 4096;                      // see pace.hpp
   std::size_t entry_bytes_max = 1024 * 1024;
@@ -65,6 +71,16 @@ struct status {
   std::uint64_t refused_total = 0;
   bool checkpointing = false;
   bool halted = false; // the voters' states differ
+  std::size_t moving_slots = 0; // on their way from here or to here
+};
+
+/// What would come of moving a slot to a partition.
+struct slot_prospect {
+  enum class kind : std::uint8_t { possible, under_way, done, elsewhere, impossible };
+
+  kind is = kind::impossible;
+  partition_id where; // elsewhere
+  std::string why;    // impossible
 };
 
 /// A checkpoint's number in the store that has it, as a snapshot's opaque manifest.
@@ -88,6 +104,11 @@ public:
 
   std::uint64_t state_hash() const { return state_hash_; }
 
+  const slot_table& slots() const { return slots_; }
+
+  /// Whether `move_slot` would do anything.
+  slot_prospect prospect(slot_number slot, partition_id to) const;
+
 private:
   void on(const reading& now, start in, outputs& out);
   void on(const reading& now, tick in, outputs& out);
@@ -107,6 +128,8 @@ private:
   void on(const reading& now, transfer in, outputs& out);
   void on(const reading& now, publish_everything in, outputs& out);
   void on(const reading& now, compare_state in, outputs& out);
+  void on(const reading& now, move_slot in, outputs& out);
+  void on(const reading& now, slot_pulled in, outputs& out);
   void on(const reading& now, shrink in, outputs& out);
 
   // the log
@@ -126,6 +149,7 @@ private:
   // execution
   void run(const reading& now, outputs& out);
   void begin_entry(const reading& now, outputs& out);
+  bool is_for_nobody(const logged_command& c, outputs& out);
   void deliver(const reading& now, std::vector<delivery> deliveries, outputs& out);
   void finish_entry(const reading& now, outputs& out);
   void carry_out(const entity_ref& from, delivered& d, outputs& out);
@@ -137,6 +161,20 @@ private:
   void begin_notes(const reading& now);
   void send_notes(outputs& out);
   void forget(event_number event, outputs& out);
+
+  // slots that move
+  void take_step(std::string_view body, log_index index, outputs& out);
+  void leave(slot_number slot, partition_id to, log_index index, outputs& out);
+  void arrive(slot_number slot, const proto::SlotArrives& step, outputs& out);
+  void adopt(slot_number slot, const proto::SlotPart& part, log_index index, outputs& out);
+  void open(slot_number slot, log_index index, outputs& out);
+  void announce(slot_number slot, const slot_state& s);
+  void announce_slots();
+  void let_go(slot_number slot, outputs& out);
+  void turn_away(const logged_command& c, outputs& out);
+  bool awaits_cleaning() const;
+  void propose_step(std::string step);
+  void pull_slots(const reading& now, outputs& out);
 
   // checkpoints
   void maybe_begin_checkpoint(const reading& now, outputs& out);
@@ -172,6 +210,7 @@ private:
   outbox outbox_;
   inbox inbox_;
   std::set<entity_ref> roster_; // events, blocks, areas and the catalogue's own: what publishes
+  slot_table slots_;
   std::set<event_number> ended_groups_; // groups that were forgotten: numbers are never used again, nothing wakes them
 
   // execution
@@ -180,6 +219,8 @@ private:
   std::vector<delivery> parked_; // for entities just being passivated
   entity_table entities_;
   std::set<partition_id> notes_seen_; // senders to acknowledge after this entry
+  std::vector<std::string_view> steps_; // of slots, in this entry
+  std::uint64_t entry_hash_ = 0;        // of what this entry's other commands did without any entity
   host_time passivated_{};            // when idle sessions were last looked for
   bool shrink_due_ = false;
 
@@ -196,6 +237,12 @@ private:
   std::size_t waiting_bytes_ = 0;
   std::uint64_t next_propose_id_ = 1;
   bool publish_due_ = false;
+  struct pulling {
+    std::string position;
+    host_time asked{};
+    bool proposed = false; // what came is on its way through the log
+  };
+  std::map<slot_number, pulling> pulling_;
   courier courier_;
   bool notes_due_ = false;    // there may be something for it
   host_time notes_begun_{};   // when it last began with what is not acknowledged
@@ -226,6 +273,7 @@ private:
   // replication
   std::uint64_t fetching_ = 0;            // number of the checkpoint being fetched
   std::optional<fetched> to_install_;     // at the next boundary
+  std::optional<raft::fetch_snapshot> fetch_wanted_; // once the own checkpoint in progress is in force
   state_hashes hashes_{config_.compare_entries};
   std::map<node_id, std::uint64_t> incarnations_; // of the replicas' processes, as heard last
 

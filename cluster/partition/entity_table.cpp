@@ -20,8 +20,7 @@ bool entity_table::prepare(host_time now, delivery& d, outputs& out) {
   return true;
 }
 
-bool entity_table::prepare(host_time now, const entity_ref& of, activation& activate,
-                           std::shared_ptr<const std::string>& record) {
+bool entity_table::prepare(host_time now, const entity_ref& of, activation& activate, kept_pieces& record) {
   auto known = slots_.find(of);
   if (known != slots_.end() && known->second.stopping)
     return false;
@@ -91,9 +90,10 @@ void entity_table::begin_checkpoint(std::uint64_t number, outputs& out) {
 
 void entity_table::hand_in_record(const entity_ref& of, const slot& s, outputs& out) {
   checkpoint_pieces pieces{checkpoint_, of, {}};
-  pieces.pieces.push_back({0, {}});
-  if (s.record)
-    pieces.pieces.back().bytes = [record = s.record] { return *record; };
+  for (const auto& [number, bytes] : s.record)
+    pieces.pieces.push_back({number, [bytes = bytes] { return *bytes; }});
+  if (s.record.empty())
+    pieces.pieces.push_back({0, {}});
   out.pieces.push_back(std::move(pieces));
   // The record stays until the checkpoint is in force, since the store does not show it before.
   kept_.push_back(of);
@@ -138,12 +138,12 @@ void entity_table::accept(saved s, outputs& out) {
     slots_.erase(known);
     return;
   }
-  slot.has_record = true;
-  slot.record.reset();
+  slot.how = activation::kept;
+  slot.record.clear();
   for (auto& piece : s.pieces) {
     SLUICE_ASSERT(piece.number == 0, "a session has one piece");
     if (piece.bytes)
-      slot.record = std::make_shared<const std::string>(piece.bytes());
+      slot.record.emplace_back(0, std::make_shared<const std::string>(piece.bytes()));
   }
   if (std::exchange(slot.owes, false)) {
     --asked_;
@@ -159,7 +159,7 @@ void entity_table::accept(saved s, outputs& out) {
     slots_.erase(known);
 }
 
-void entity_table::forget(event_number event) {
+void entity_table::forget(event_number event, outputs& out) {
   for (auto at = slots_.begin(); at != slots_.end();) {
     if (at->first.event != event) {
       ++at;
@@ -168,6 +168,8 @@ void entity_table::forget(event_number event) {
     auto& s = at->second;
     if (s.stopping && s.owes)
       --asked_;
+    else if (s.owes)
+      ask_share(at->first, s, out);
     if (s.active) {
       --active_;
       if (!s.stopping)
@@ -177,18 +179,26 @@ void entity_table::forget(event_number event) {
   }
 }
 
-entity_table::slot& entity_table::touch(host_time now, const entity_ref& of, activation& activate,
-                                        std::shared_ptr<const std::string>& record) {
+/// What the checkpoint in force shows of it stays under what is adopted: a long line comes in many parts, and checkpoints
+/// are taken between them.
+void entity_table::adopt(const entity_ref& of, std::uint32_t piece, std::string bytes) {
+  auto& s = slots_[of];
+  SLUICE_ASSERT(!s.active, "an active entity was adopted");
+  s.how = activation::adopted;
+  s.record.emplace_back(piece, std::make_shared<const std::string>(std::move(bytes)));
+  if (!is_planted(planted::keeps_no_pieces) && !std::exchange(s.dirty, true))
+    dirty_.push_back(of);
+}
+
+entity_table::slot& entity_table::touch(host_time now, const entity_ref& of, activation& activate, kept_pieces& record) {
   auto& s = slots_[of];
   auto& recent = recent_of(of);
   if (s.active) {
     activate = activation::none;
     recent.splice(recent.end(), recent, s.recent);
   } else {
-    activate = s.has_record ? activation::bytes : activation::fresh;
-    record = std::move(s.record);
-    s.has_record = false;
-    s.record.reset();
+    activate = std::exchange(s.how, activation::fresh);
+    record = std::exchange(s.record, {});
     s.active = true;
     ++active_;
     s.recent = recent.insert(recent.end(), of);

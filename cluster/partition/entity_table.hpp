@@ -34,7 +34,7 @@ public:
   /// passivated; try again after its record came.
   bool prepare(host_time now, delivery& d, outputs& out);
   /// The same for questions and publications, which change nothing.
-  bool prepare(host_time now, const entity_ref& of, activation& activate, std::shared_ptr<const std::string>& record);
+  bool prepare(host_time now, const entity_ref& of, activation& activate, kept_pieces& record);
 
   /// Passivates what was idle for long, and sessions beyond the limit. At most `most` of a kind at a time. `idle_session`
   /// takes the place of the limit's, for when memory is short.
@@ -55,11 +55,14 @@ public:
   /// The checkpoint is in force: records kept only because it was not are dropped.
   void checkpoint_in_force();
 
+  /// A piece of an entity that another partition had. It is not active.
+  void adopt(const entity_ref& of, std::uint32_t piece, std::string bytes);
+
   /// Takes an entity's share or last record.
   void accept(saved s, outputs& out);
 
-  /// The group ended: its entities are gone, whatever they owed.
-  void forget(event_number event);
+  /// The group ended, or left: its entities are gone once they have given the checkpoint in progress what they owe it.
+  void forget(event_number event, outputs& out);
 
   std::size_t active() const { return active_; }
 
@@ -71,8 +74,8 @@ private:
     bool stopping = false;   // asked for its last record
     bool dirty = false;      // changed since the last cut
     bool owes = false;       // to the checkpoint in progress
-    bool has_record = false; // passivated with changes no checkpoint in force carries
-    std::shared_ptr<const std::string> record; // null with has_record: the session holds nothing
+    activation how = activation::fresh; // while it is not active; else what is said here is in `record`
+    kept_pieces record;                 // what no checkpoint in force carries; none with activation::kept: it holds nothing
     host_time used{};
     std::list<entity_ref>::iterator recent; // valid while active and not stopping
   };
@@ -80,7 +83,7 @@ private:
   void passivate_idle_shared(host_time now, std::size_t most, outputs& out);
   void stop(const entity_ref& of, slot& s, outputs& out);
   std::list<entity_ref>& recent_of(const entity_ref& of);
-  slot& touch(host_time now, const entity_ref& of, activation& activate, std::shared_ptr<const std::string>& record);
+  slot& touch(host_time now, const entity_ref& of, activation& activate, kept_pieces& record);
   void ask_share(const entity_ref& of, slot& s, outputs& out);
   void hand_in_record(const entity_ref& of, const slot& s, outputs& out);
 

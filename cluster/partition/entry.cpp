@@ -10,7 +10,10 @@ void encode(const proposal& p, proto::Command& c) {
     c.set_note_ack(p.ack->sequence);
     return;
   }
-  encode(p.to, *c.mutable_to());
+  if (p.is_step)
+    c.set_is_step(true);
+  else
+    encode(p.to, *c.mutable_to());
   if (!p.request_id.empty())
     c.set_request_id(p.request_id);
   if (p.from.node) {
@@ -50,7 +53,9 @@ std::optional<log_entry> decode_entry(const std::string& bytes) {
     if (c.note_ack() != 0) {
       command.ack = note_source{{c.note_ack_from()}, c.note_ack()};
     } else {
-      command.to = decode(c.to());
+      command.is_step = c.is_step();
+      if (!command.is_step)
+        command.to = decode(c.to());
       command.body = c.body();
       if (c.has_origin())
         command.from = {{c.origin().node()}, c.origin().incarnation(), c.origin().request()};

@@ -17,6 +17,7 @@ struct logged_command {
   std::string_view body; // valid while `log_entry::owner` lives
   std::optional<note_source> note;
   std::optional<note_source> ack;
+  bool is_step = false;
 };
 
 struct log_entry {

@@ -28,7 +28,7 @@ void core::run(const reading& now, outputs& out) {
     if (failed_)
       return;
     at_boundary(now, out);
-    if (committed_.empty())
+    if (committed_.empty() || awaits_cleaning())
       return;
     begin_entry(now, out);
   }
@@ -57,31 +57,48 @@ void core::begin_entry(const reading& now, outputs& out) {
   commands_total_ += entry->commands.size();
   last_ = entry->now;
   notes_seen_.clear();
-  auto deliveries = step_.begin(e.index, std::move(*entry), [&](const logged_command& c) {
-    if (c.ack) {
-      outbox_.acknowledge(c.ack->partition, c.ack->sequence);
-      notes_due_ = true;
-      return true;
-    }
-    if (c.note) {
-      notes_seen_.insert(c.note->partition);
-      if (!inbox_.accept(*c.note))
-        return true;
-    }
-    // A latecomer must not wake what an old checkpoint still shows.
-    if (!ended_groups_.contains(c.to.event) || is_planted(planted::wakes_ended_group))
-      return false;
-    if (leading_ && c.from.node)
-      out.refusals.push_back({c.from, errc::event_unknown});
-    return true;
-  });
+  steps_.clear();
+  entry_hash_ = 0;
+  auto deliveries = step_.begin(e.index, std::move(*entry), [&](const logged_command& c) { return is_for_nobody(c, out); });
   deliver(now, std::move(deliveries), out);
+}
+
+/// True where no entity is to see it.
+bool core::is_for_nobody(const logged_command& c, outputs& out) {
+  if (c.ack) {
+    outbox_.acknowledge(c.ack->partition, c.ack->sequence);
+    notes_due_ = true;
+    return true;
+  }
+  if (c.note) {
+    notes_seen_.insert(c.note->partition);
+    if (!inbox_.accept(*c.note))
+      return true;
+  }
+  if (c.is_step) {
+    steps_.push_back(c.body); // taken when the entry is complete
+    return true;
+  }
+  if (!slots_.is_here(c.to.event)) {
+    turn_away(c, out);
+    return true;
+  }
+  // A latecomer must not wake what an old checkpoint still shows.
+  if (!ended_groups_.contains(c.to.event) || is_planted(planted::wakes_ended_group))
+    return false;
+  if (leading_ && c.from.node)
+    out.refusals.push_back({c.from, errc::event_unknown});
+  return true;
 }
 
 void core::deliver(const reading& now, std::vector<delivery> deliveries, outputs& out) {
   for (auto& d : deliveries) {
     if (d.to.kind != entity_kind::session)
       roster_.insert(d.to);
+    if (d.as_of == 0 || is_planted(planted::shifts_twice)) { // else it was parked
+      d.now = slots_.time_of(d.to.event, d.now);
+      d.as_of = slots_.index_of(d.to.event, d.index);
+    }
     if (entities_.prepare(now.host, d, out))
       out.deliveries.push_back(std::move(d));
     else
@@ -96,21 +113,33 @@ void core::finish_entry(const reading& now, outputs& out) {
   pace_.executed(now.host, entry.commands.size());
   std::vector<event_number> ended;
   for (auto& [from, d] : results) {
+    if (d.deadline)
+      d.deadline = slots_.here(from.event, *d.deadline);
     deadlines_.set(from, d.deadline);
+    auto as_of = slots_.index_of(from.event, index);
     if (leading_)
       for (auto& a : d.answers)
         if (const auto& origin = entry.commands[a.ordinal].from; origin.node)
-          out.answers.push_back({origin, index, std::move(a.body)});
+          out.answers.push_back({origin, as_of, std::move(a.body)});
     if (leading_)
       for (auto& p : d.publications)
-        out.publications.push_back({index, std::move(p)});
+        out.publications.push_back({as_of, std::move(p)});
     carry_out(from, d, out);
     if (d.forget_group)
       ended.push_back(from.event);
   }
   write_feed(index, entry.now, results, out);
-  for (auto event : ended)
+  for (auto event : ended) {
     forget(event, out);
+    ended_groups_.insert(event);
+  }
+  announce_slots();
+  for (auto step : steps_)
+    take_step(step, index, out);
+  if (failed_)
+    return;
+  if (entry_hash_ != 0)
+    state_hash_ = mix(state_hash_ ^ entry_hash_);
   applied_ = index;
   note_hash(out);
   if (failed_)
@@ -154,6 +183,12 @@ void core::write_feed(log_index index, const entry_time& now,
       auto& item = *feed.add_items();
       item.set_event(from.event.value);
       item.set_fact(f);
+      if (!slots_.is_shifted(from.event))
+        continue;
+      auto at = slots_.time_of(from.event, now);
+      item.set_log_time_ms(to_ms(at.log));
+      item.set_wall_time_ms(to_ms(at.wall));
+      item.set_index(slots_.index_of(from.event, index));
     }
   state_hash_ = mix(state_hash_ ^ mix(index));
   if (feed.items_size() == 0)
@@ -167,9 +202,10 @@ void core::at_boundary(const reading& now, outputs& out) {
   if (publish_due_ && leading_) {
     publish_due_ = false;
     for (const auto& of : roster_) {
-      publish_request request{of, last_, activation::none};
-      std::shared_ptr<const std::string> record;
-      if (entities_.prepare(now.host, of, request.activate, record))
+      if (!slots_.is_here(of.event))
+        continue;
+      publish_request request{of, slots_.time_of(of.event, last_), slots_.index_of(of.event, applied_), activation::none, {}};
+      if (entities_.prepare(now.host, of, request.activate, request.record))
         out.publishes.push_back(std::move(request));
     }
   }
@@ -194,11 +230,16 @@ void core::answer_queries(const reading& now, outputs& out) {
     if (ready.first > applied_)
       return false;
     std::erase_if(ready.second, [&](query& q) {
-      if (ended_groups_.contains(q.to.event)) {
+      auto of = q.to.event;
+      if (!slots_.is_here(of)) {
+        out.refusals.push_back({q.from, errc::not_leader, slots_.home_of(of)});
+        return true;
+      }
+      if (ended_groups_.contains(of)) {
         out.refusals.push_back({q.from, errc::event_unknown});
         return true;
       }
-      ask a{std::move(q), last_, applied_, activation::none, nullptr};
+      ask a{std::move(q), slots_.time_of(of, last_), applied_, slots_.index_of(of, applied_), activation::none, {}};
       if (!entities_.prepare(now.host, a.what.to, a.activate, a.record)) {
         q = std::move(a.what);
         return false;
@@ -227,6 +268,7 @@ void core::send_notes(outputs& out) {
       p.to = item.to;
       p.body = item.body;
       p.note = note_source{config_.partition, item.sequence};
+      p.is_step = item.is_step;
       out.notes.push_back({lane.first, std::move(p)});
     });
   if (is_planted(planted::lost_note))
@@ -236,11 +278,10 @@ void core::send_notes(outputs& out) {
 }
 
 void core::forget(event_number event, outputs& out) {
-  entities_.forget(event);
+  entities_.forget(event, out);
   deadlines_.erase_group(event);
   std::erase_if(open_effects_, [&](const auto& e) { return e.first.first.event == event; });
   std::erase_if(roster_, [&](const entity_ref& e) { return e.event == event; });
-  ended_groups_.insert(event);
   out.forgotten.push_back(event);
   forgotten_.push_back(event);
 }

@@ -22,6 +22,7 @@ public:
     std::uint64_t sequence = 0;
     entity_ref to;
     std::string body;
+    bool is_step = false; // for the partition itself
   };
 
   struct lane {
@@ -29,9 +30,9 @@ public:
     std::deque<item> items; // not acknowledged yet
   };
 
-  const item& add(partition_id to, const entity_ref& entity, std::string body) {
+  const item& add(partition_id to, const entity_ref& entity, std::string body, bool is_step = false) {
     auto& l = lanes_[to];
-    l.items.push_back({++l.last, entity, std::move(body)});
+    l.items.push_back({++l.last, entity, std::move(body), is_step});
     return l.items.back();
   }
 
@@ -39,6 +40,12 @@ public:
     auto& items = lanes_[to].items;
     while (!items.empty() && items.front().sequence <= sequence)
       items.pop_front();
+  }
+
+  /// All up to that one were acknowledged.
+  bool has_arrived(partition_id to, std::uint64_t sequence) const {
+    auto known = lanes_.find(to);
+    return known == lanes_.end() || known->second.items.empty() || known->second.items.front().sequence > sequence;
   }
 
   const std::map<partition_id, lane>& lanes() const { return lanes_; }

@@ -24,6 +24,13 @@ std::uint64_t checkpoint_in(const raft::snapshot_ref& ref) {
 /// Fetched pieces are written like those of an own checkpoint: under a number that was never used and is durable first.
 void core::begin_fetch(const raft::fetch_snapshot& wanted, outputs& out) {
   to_install_.reset();
+  // What an own checkpoint removes of a group, it removes of every version: what is fetched comes behind it (found by simulation).
+  if (taking_ != 0 && !committing_ && !taking_forgotten_.empty()) {
+    fetch_wanted_ = wanted;
+    fetching_ = 0;
+    return;
+  }
+  fetch_wanted_.reset();
   fetching_ = ++attempts_;
   out.begins.push_back({fetching_, wanted.ref.index});
   out.fetches.push_back({wanted.from, wanted.ref, fetching_});
@@ -64,6 +71,7 @@ void core::install(const reading& now, outputs& out) {
     checkpoint_term_ = in.ref.term;
     w.installed = {in.checkpoint, applied_, in.ref.term, std::move(in.record), in.ref.members, {}};
     out.reset = true;
+    out.homes = slots_.homes();
     return;
   }
 }
@@ -80,8 +88,11 @@ void core::start_over() {
   inbox_ = inbox{};
   roster_.clear();
   ended_groups_.clear();
+  slots_ = slot_table{config_.partition, config_.place};
+  pulling_.clear();
   notes_seen_.clear();
   forgotten_.clear();
+  fetch_wanted_.reset();
   taking_ = 0; // an own checkpoint in progress is overtaken; its pieces stay out of sight
   ended_ = committing_ = false;
   taking_forgotten_.clear();

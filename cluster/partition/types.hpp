@@ -5,6 +5,7 @@
 #include "cluster/raft/types.hpp"
 #include "core/entity.hpp"
 #include "core/errc.hpp"
+#include "core/ids.hpp"
 #include "core/record.hpp"
 #include "core/time.hpp"
 
@@ -53,6 +54,7 @@ struct proposal {
   std::string body;
   std::optional<note_source> note;   // set: a note from another partition
   std::optional<note_source> ack;    // set: our notes to `partition` have arrived up to `sequence`; no entity is involved
+  bool is_step = false;              // `body` is a step of a slot's way (slots.hpp), for the partition itself
 
   std::size_t bytes() const { return body.size() + request_id.size() + to.user.size() + 48; }
 };
@@ -73,10 +75,14 @@ struct inbound {
   boxed_message tell;         // used when set
 };
 
+/// Pieces of an entity that is not active and that no checkpoint in force carries.
+using kept_pieces = std::vector<std::pair<std::uint32_t, std::shared_ptr<const std::string>>>;
+
 enum class activation : std::uint8_t {
-  none,  // it is active
-  fresh, // load it from the checkpoint, or begin anew
-  bytes, // from `delivery::record`: passivated since the last checkpoint
+  none,    // it is active
+  fresh,   // load it from the checkpoint, or begin anew
+  kept,    // from `delivery::record`: passivated since the last checkpoint
+  adopted, // the checkpoint's pieces, and over them `delivery::record`'s, of another partition; its next share is all of it
 };
 
 /// One superstep's messages for one entity, in order.
@@ -85,9 +91,10 @@ struct delivery {
   log_index index = 0;
   std::uint32_t step = 0;
   std::uint32_t slot = 0; // which of the step's deliveries this is; echoed
-  entry_time now;
+  entry_time now;         // of the entity's group
+  log_index as_of = 0;    // `index` as the group counts: goes on when it changes partitions
   activation activate = activation::none;
-  std::shared_ptr<const std::string> record;
+  kept_pieces record;
   std::vector<inbound> messages;
   std::shared_ptr<const void> owner; // keeps the commands' bytes alive
 };
@@ -147,7 +154,9 @@ struct saved {
 struct publish_request {
   entity_ref of;
   entry_time now;
+  log_index as_of = 0;
   activation activate = activation::none;
+  kept_pieces record;
 };
 
 /// A question for an entity. The host hands the answer back to `from` by itself.
@@ -155,8 +164,9 @@ struct ask {
   query what;
   entry_time now;
   log_index index = 0;
+  log_index as_of = 0; // see delivery
   activation activate = activation::none;
-  std::shared_ptr<const std::string> record;
+  kept_pieces record;
 };
 
 // ---- inputs ----------------------------------------------------------------------------------------------------------
@@ -238,12 +248,26 @@ struct compare_state {
   std::uint64_t hash = 0;
 };
 
+/// A slot shall live in another partition. Dropped if that is not possible, see `core::prospect`.
+struct move_slot {
+  slot_number slot;
+  partition_id to;
+};
+
+/// What a `slot_pull` asked for. Empty: not to be had just now.
+struct slot_pulled {
+  slot_number slot;
+  log_index fenced = 0;
+  std::string position;
+  std::string step;
+};
+
 /// Memory is short: sessions that are not in use right now go to sleep.
 struct shrink {};
 
 using input = std::variant<start, tick, received, propose, ask_all, written, delivered, saved, checkpoint_flushed,
                            checkpoint_committed, checkpoint_now, peer_down, loaded, fetched, reconfigure, transfer,
-                           publish_everything, compare_state, shrink>;
+                           publish_everything, compare_state, move_slot, slot_pulled, shrink>;
 
 // ---- outputs ---------------------------------------------------------------------------------------------------------
 
@@ -283,9 +307,17 @@ struct answer_out {
   boxed_reply body;
 };
 
+/// Where to ask for a slot next, as seen by `by`; the same partition: there.
+struct slot_home {
+  slot_number slot;
+  partition_id by;
+  partition_id partition;
+};
+
 struct refusal_out {
   origin to;
   errc why{};
+  std::optional<slot_home> moved = std::nullopt; // with not_leader: ask there
 };
 
 struct publication_out {
@@ -309,6 +341,22 @@ struct feed_out {
 struct note_out {
   partition_id to;
   proposal what;
+};
+
+/// Get the next part of a slot that comes to this partition, from a replica of `from` with a checkpoint at `fenced` or
+/// later; then say `slot_pulled`.
+struct slot_pull {
+  slot_number slot;
+  partition_id from;
+  log_index fenced = 0;
+  std::string position;
+};
+
+/// All of it is here, and executed here from now on.
+struct slot_opened {
+  slot_number slot;
+  partition_id from;
+  log_index fenced = 0; // in the log of `from`
 };
 
 /// A checkpoint begins: `attempt` is to be durable before any of its pieces.
@@ -338,6 +386,10 @@ struct outputs {
   std::vector<publish_request> publishes;
   std::vector<ask> asks;
   std::vector<event_number> forgotten; // end all entities of these groups
+  std::vector<event_number> left;      // effects of these groups are somebody else's: they are about to live elsewhere
+  std::vector<slot_opened> opened;
+  std::vector<slot_pull> pulls;
+  std::vector<slot_home> homes;        // what this replica found out about slots, for the router
   bool reset = false;                  // end all entities, first of all: another state took the place of theirs
   std::vector<answer_out> answers;
   std::vector<refusal_out> refusals;

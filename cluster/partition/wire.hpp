@@ -1,6 +1,7 @@
 // Entity addresses and memberships as Protobuf, shared by entries, records and hosts.
 #pragma once
 
+#include "cluster/partition/slots.hpp"
 #include "cluster/raft/types.hpp"
 #include "core/entity.hpp"
 #include "sluice/log_entry.pb.h"
@@ -26,6 +27,16 @@ inline entity_ref decode(const proto::EntityRef& from) {
 /// As it lies in an entry. Defined in entry.cpp.
 struct proposal;
 void encode(const proposal& from, proto::Command& to);
+
+inline void encode(const slot_stay& from, proto::SlotStay& to) {
+  to.set_partition(from.partition.value);
+  to.set_first(from.first);
+  to.set_last(from.last);
+}
+
+inline slot_stay decode(const proto::SlotStay& from) {
+  return {{from.partition()}, from.first(), from.last()};
+}
 
 inline std::string encode(const raft::membership& from) {
   proto::Membership to;

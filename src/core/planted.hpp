@@ -66,6 +66,14 @@ enum class planted : std::uint8_t {
   offers_foreign_number, // a fetched checkpoint is offered under the number it had elsewhere (found by simulation)
   resends_everything,    // all open notes at once, however slow their receiver is (found by simulation)
   reads_locally,      // a question is answered without asking the others whether it still leads
+  // slots that move
+  sold_in_both,       // a slot that leaves is executed until it is taken
+  moves_no_deadlines, // it comes without its deadlines
+  moves_no_charges,   // or without its open charges
+  keeps_no_pieces,    // what came is in no checkpoint
+  shifts_twice,       // a delivery that waited is given the group's clock once more (found by simulation)
+  overtakes_notes,    // it is announced before what it told others has arrived (found by simulation)
+  shows_old_pieces,   // it comes back over what it left behind
   count_,
 };
 
@@ -92,7 +100,9 @@ inline constexpr planted_name planted_names[] = {
     SLUICE_PLANTED(fetches_no_feed), SLUICE_PLANTED(keeps_old_entities), SLUICE_PLANTED(keeps_old_pieces),
     SLUICE_PLANTED(leads_at_once), SLUICE_PLANTED(followers_charge), SLUICE_PLANTED(drops_open_charges),
     SLUICE_PLANTED(notes_sent_once), SLUICE_PLANTED(offers_foreign_number), SLUICE_PLANTED(resends_everything),
-    SLUICE_PLANTED(reads_locally),
+    SLUICE_PLANTED(reads_locally), SLUICE_PLANTED(sold_in_both), SLUICE_PLANTED(moves_no_deadlines),
+    SLUICE_PLANTED(moves_no_charges), SLUICE_PLANTED(keeps_no_pieces), SLUICE_PLANTED(shifts_twice),
+    SLUICE_PLANTED(overtakes_notes), SLUICE_PLANTED(shows_old_pieces),
 };
 #undef SLUICE_PLANTED
 static_assert(std::size(planted_names) + 1 == static_cast<std::size_t>(planted::count_));

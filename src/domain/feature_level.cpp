@@ -3,7 +3,7 @@
 namespace sluice::domain {
 
 std::uint32_t feature_level() {
-  return 2;
+  return 3;
 }
 
 } // namespace sluice::domain

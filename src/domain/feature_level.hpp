@@ -11,6 +11,7 @@ namespace sluice::domain {
 /// The newest level this program knows. Raised with every command or checkpoint field that older programs do not know:
 ///   1  the first
 ///   2  an event can be drained; operators' deeds are noted in the cluster's audit
+///   3  an event can move to another partition
 /// Logs hold such commands only once the level is active in the cluster (`activate_feature`), which needs every member to
 /// know it. Alone in its file, so that a test can link a program of another level.
 std::uint32_t feature_level();

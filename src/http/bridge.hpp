@@ -55,6 +55,9 @@ struct node_services {
   // went wrong, for people, or with an empty text. Node 0 is: whoever is best.
   using on_done = std::function<void(std::string error)>;
   std::function<void(partition_id, node_id to, on_done done)> transfer;
+  enum class move_state : std::uint8_t { impossible, begun, under_way, done };
+  using on_moved = std::function<void(move_state, std::string error)>;
+  std::function<void(event_number, partition_id to, on_moved done)> move;
   std::function<void(on_done done)> rebalance;
   /// `done` once the other nodes know the event in this revision, or soon after.
   std::function<void(const std::string& slug, std::uint32_t revision, std::function<void()> done)> spread;

@@ -76,7 +76,8 @@ void requester::finish(waiting& w, const domain::reply& reply, log_index version
 }
 
 void requester::send(waiting& w) {
-  auto partition = routes_.places().of_event(w.to.event);
+  auto partition = routes_.place_of(w.to.event);
+  w.place = partition;
   w.way = routes_.way_to(partition);
   auto origin = routes_.origin_of(port_, w.number & 0x00FF'FFFF'FFFF'FFFF);
   if (w.question.body) {
@@ -142,6 +143,11 @@ void requester::drain() {
   }
 }
 
+/// What was sent may be lost, or is where nobody will answer it any more.
+bool requester::is_astray(const waiting& w) const {
+  return w.way != ways_[w.place.value] || w.place != routes_.place_of(w.to.event);
+}
+
 void requester::tick(std::chrono::steady_clock::time_point now) {
   ways_.clear();
   for (std::uint32_t p = 0; p < routes_.places().partitions(); ++p)
@@ -152,7 +158,7 @@ void requester::tick(std::chrono::steady_clock::time_point now) {
       continue;
     if (w.deadline <= now) {
       finish(w, domain::refusal{errc::timed_out, "no answer in time; try again with the same ids", {}}, 0);
-    } else if (w.retry_at <= now || (w.retry_at == never && w.way != ways_[routes_.places().of_event(w.to.event).value])) {
+    } else if (w.retry_at <= now || (w.retry_at == never && is_astray(w))) {
       w.retry_at = never;
       send(w);
     }

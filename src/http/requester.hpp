@@ -51,7 +51,8 @@ private:
     std::chrono::steady_clock::time_point deadline;
     std::chrono::steady_clock::time_point retry_at; // when refused; else max
     entity_ref to;
-    std::uint64_t way = 0;               // the router's, when it was sent
+    partition_id place;                  // where it was sent
+    std::uint64_t way = 0;               // the router's, at that time
     std::string command;                 // of a command
     partition::boxed_message question;   // of a question
   };
@@ -59,6 +60,7 @@ private:
   waiting* enter(const entity_ref& to, on_reply done);
   waiting* find(std::uint64_t number);
   void finish(waiting& w, const domain::reply& reply, log_index version);
+  bool is_astray(const waiting& w) const;
   void send(waiting& w);
   void flush();
   void drain();

@@ -65,6 +65,7 @@ const std::vector<route>& all_routes() {
       {get, "/admin/v1/cluster/audit", kind::none, viewer, audit_cluster},
       {post, "/admin/v1/cluster/actions/activate-feature", kind::json, admin, raise_feature_level},
       {post, "/admin/v1/cluster/actions/transfer", kind::json, admin, transfer_leader},
+      {post, "/admin/v1/cluster/actions/move", kind::json, admin, move_event},
       {post, "/admin/v1/cluster/actions/rebalance", kind::optional_json, admin, rebalance},
       {get, "/admin/v1/inspect/entities", kind::none, viewer, inspect_entities},
       {get, "/admin/v1/inspect/entity", kind::none, operator_, routes::inspect_entity},

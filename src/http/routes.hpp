@@ -70,6 +70,7 @@ void change_replication(bridge& b, const call_ptr& c);
 void raise_feature_level(bridge& b, const call_ptr& c);
 void transfer_leader(bridge& b, const call_ptr& c);
 void rebalance(bridge& b, const call_ptr& c);
+void move_event(bridge& b, const call_ptr& c);
 
 void audit_cluster(bridge& b, const call_ptr& c);
 

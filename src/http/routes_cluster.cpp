@@ -202,6 +202,41 @@ void transfer_leader(bridge& b, const call_ptr& c) {
   b.services().node.transfer({partition}, target, on_done(b, c, std::move(noted)));
 }
 
+void move_event(bridge& b, const call_ptr& c) {
+  std::string slug;
+  std::uint32_t partition = 0;
+  auto fields = [&](codec::object_reader& r) {
+    read_node_name(r, "event", slug, true);
+    r.read("partition", partition, 0, std::int64_t{b.services().routes.places().partitions()} - 1, true);
+  };
+  if (!read_body(b, c, false, fields))
+    return;
+  constexpr std::uint32_t moves_from_level = 3; // see domain/feature_level.hpp
+  if (b.services().models.catalogue()->feature_level < moves_from_level)
+    return b.fail(c, errc::version_too_old, "events move from feature level 3 on: `sluicectl cluster activate-feature 3`");
+  c->parameters = {slug};
+  if (!b.find_event(c))
+    return;
+  if (!b.services().node.move)
+    return b.fail(c, errc::node_not_ready, "this node moves no events yet");
+  auto told = [&b, c, slug, partition](bool moved) {
+    std::string text;
+    codec::json_writer w{text};
+    w.begin_object().field("event", slug).field("partition", partition).field("moved", moved).end_object();
+    b.answer_json(c, 200, std::move(text));
+  };
+  using state = node_services::move_state;
+  b.services().node.move(c->event->number(), {partition}, [&b, c, slug, partition, told](state moved, std::string error) {
+    asio::post(b.context(), [&b, c, slug, partition, told, moved, error = std::move(error)] {
+      if (moved == state::impossible)
+        return b.fail(c, errc::action_not_allowed, error);
+      if (moved != state::begun)
+        return told(moved == state::done);
+      note(b, c, "event moved", slug, "to partition " + std::to_string(partition), [told] { told(false); });
+    });
+  });
+}
+
 void rebalance(bridge& b, const call_ptr& c) {
   if (!read_body(b, c, true, [](codec::object_reader&) {}))
     return;

@@ -1,5 +1,6 @@
 #include "node/backup.hpp"
 
+#include "cluster/partition/slots.hpp"
 #include "codec/document.hpp"
 #include "codec/times.hpp"
 #include "core/text_id.hpp"
@@ -63,6 +64,15 @@ std::string hash_of_file(const fs::path& path, std::uint64_t& bytes) {
   return hash.finish_hex();
 }
 
+bool has_slots_under_way(const std::string& record) {
+  using stage = partition::slot_state::stage;
+  proto::PartitionRecord p;
+  return !p.ParseFromString(record) || std::any_of(p.slots().begin(), p.slots().end(), [](const auto& s) {
+    auto where = static_cast<stage>(s.stage());
+    return where == stage::leaving || where == stage::arriving;
+  });
+}
+
 /// One try: the leader may change, or take another checkpoint, in between.
 bool copy_partition(const backup_request& request, const fs::path& folder, partition_file& file) {
   partition_id partition{file.partition};
@@ -79,6 +89,8 @@ bool copy_partition(const backup_request& request, const fs::path& folder, parti
     proto::SnapshotPart part;
     if (!part.ParseFromString(answer) || part.gone() || part.checkpoint() != checkpoint)
       return false;
+    if (pull.position().empty() && has_slots_under_way(part.record()))
+      return false; // of a moment before
     append_part(out, answer);
     pull.set_position(part.next());
     if (part.next().empty())
@@ -92,6 +104,26 @@ bool copy_partition(const backup_request& request, const fs::path& folder, parti
   sync(folder / file.name);
   file.sha256 = hash_of_file(folder / file.name, file.bytes);
   return true;
+}
+
+/// Where all slots are. An event that changes partitions while they are read one after the other would be in both, or in
+/// none.
+std::vector<std::string> slots_now(const backup_request& request) {
+  std::vector<std::string> all;
+  for (std::uint32_t p = 0; p < request.partitions; ++p) {
+    for (int tries = 1; tries <= 10 && all.size() <= p; ++tries) {
+      auto text = request.ask_leader({p}, "slots", std::to_string(p));
+      if (!text.empty())
+        all.push_back(std::move(text));
+      else
+        std::this_thread::sleep_for(std::chrono::milliseconds{300}); // nobody leads right now
+    }
+    if (all.size() <= p)
+      throw std::runtime_error{"partition " + std::to_string(p) + " can not be asked; is there a leader?"};
+    if (all.back().starts_with("moving"))
+      throw std::runtime_error{"an event is on its way to or from partition " + std::to_string(p) + "; try again when it is there"};
+  }
+  return all;
 }
 
 std::string manifest_text(const backup_request& request, const std::string& id, const std::string& at,
@@ -129,6 +161,7 @@ std::string make_backup(const backup_request& request) {
   if (failed)
     throw std::runtime_error{"can not create " + partial.string() + ": " + failed.message()};
   try {
+    auto slots = slots_now(request);
     std::vector<partition_file> files(request.partitions);
     for (std::uint32_t p = 0; p < request.partitions; ++p) {
       files[p].partition = p;
@@ -140,6 +173,8 @@ std::string make_backup(const backup_request& request) {
         std::this_thread::sleep_for(std::chrono::milliseconds{500});
       }
     }
+    if (slots_now(request) != slots)
+      throw std::runtime_error{"an event changed partitions meanwhile; try again"};
     auto manifest = manifest_text(request, id, at, files);
     std::ofstream out{partial / "manifest.json"};
     out << manifest << '\n';

@@ -405,6 +405,10 @@ bool cluster::answer(const std::string& what, const std::string& argument,
     partition_id partition{static_cast<std::uint32_t>(std::strtoul(argument.c_str(), nullptr, 10))};
     tell(partition, actors::hand_over{node_id{static_cast<std::uint32_t>(second)}});
     done("ok");
+  } else if (what == "move") {
+    answer_move(argument, done);
+  } else if (what == "slots") {
+    answer_slots(argument, done);
   } else if (what == "event") {
     await_event(argument.substr(0, space), static_cast<std::uint32_t>(second), [done] { done("ok"); });
   } else {

@@ -74,6 +74,8 @@ public:
   /// Done once somebody else leads it (`to`, if set); an error if nobody took over within a few seconds.
   void transfer(partition_id partition, node_id to, http::node_services::on_done done);
   void rebalance(http::node_services::on_done done);
+  /// Brings the event's slot to that partition, or says how far it is.
+  void move(event_number event, partition_id to, http::node_services::on_moved done);
   /// Done once every node that can be reached knows the event in this revision, or soon after: whoever defined an event
   /// may use it anywhere.
   void spread(const std::string& slug, std::uint32_t revision, std::function<void()> done);
@@ -99,6 +101,9 @@ private:
   std::map<node_id, std::shared_ptr<const proto::NodeStatus>> fresh_statuses() const;
   template <class Message>
   void tell(partition_id partition, Message message);
+  void move(event_number event, partition_id to, int tries, const http::node_services::on_moved& done);
+  void answer_move(const std::string& argument, const std::function<void(std::string)>& done);
+  void answer_slots(const std::string& argument, const std::function<void(std::string)>& done);
   std::string name_of(node_id node) const;
   std::vector<node_id> reachable_others() const;
   std::string why_not_remove(node_id node) const;

@@ -67,7 +67,7 @@ void write_partition(codec::json_writer& w, std::uint32_t partition, const std::
   w.field("term", shown->term()).field("index", shown->applied()).field("commitIndex", shown->commit());
   w.field("checkpointIndex", shown->checkpoint()).field("firstIndex", shown->first());
   w.field("lag", shown->commit() - shown->applied()).field("activeEntities", shown->active_entities());
-  w.field("openEffects", shown->open_effects()).field("stateHash", std::to_string(shown->hash()));
+  w.field("movingSlots", shown->moving_slots()).field("openEffects", shown->open_effects()).field("stateHash", std::to_string(shown->hash()));
   w.key("replicas").begin_array();
   auto is_in = [](const auto& nodes, node_id n) { return std::find(nodes.begin(), nodes.end(), n.value) != nodes.end(); };
   for (const auto& r : replicas) {

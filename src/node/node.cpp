@@ -60,7 +60,11 @@ public:
                               partition, std::make_shared<const std::vector<partition::effect_out>>(std::move(effects))});
   }
 
-  void leave(partition_id partition) override { caf::anon_send(desk_, actors::leave_charges{partition}); }
+  void leave(partition_id partition) override { caf::anon_send(desk_, actors::leave_charges{partition, {}}); }
+
+  void leave(partition_id partition, const std::vector<event_number>& groups) override {
+    caf::anon_send(desk_, actors::leave_charges{partition, groups});
+  }
 
 private:
   actors::payment_desk_actor desk_;
@@ -432,6 +436,7 @@ void node::stop() {
   for (auto& thread : io_threads_)
     thread->join();
   inspector_.stop();
+  pages_.stop();
   save_all();
   provider_->stop();
   settlement_->attach({});

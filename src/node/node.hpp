@@ -13,6 +13,7 @@
 #include "http/read_models.hpp"
 #include "node/cluster.hpp"
 #include "node/config.hpp"
+#include "node/event_feed.hpp"
 #include "node/folder_lock.hpp"
 #include "node/identity.hpp"
 #include "storage/checkpoint_writer.hpp"
@@ -79,6 +80,10 @@ private:
   // what others ask
   http::node_services services();
   void inspect(std::function<void()> work);
+  bool pass_on(event_number event, const std::string& what, const std::string& argument, const std::function<void(std::string)>& done);
+  void await_checkpoint(std::uint32_t p, log_index wanted, const std::function<void(std::string)>& done);
+  void read_feed(event_number event, std::function<void(std::string)> done, std::function<std::string(const event_feed&)> read);
+  std::optional<std::string> wait_for_leader(partition_id partition, const std::string& what, const std::string& argument);
   void ask_leader(partition_id partition, const std::string& what, const std::string& argument,
                   std::function<void(std::string)> done);
   void answer(const std::string& what, const std::string& argument, std::function<void(std::string)> done);
@@ -127,7 +132,8 @@ private:
 
   actors::worker backups_{"backup", 5}; // waits for other nodes: on its own
   std::atomic<bool> backing_up_{false};
-  actors::worker inspector_{"inspector"}; // slow looks at the store: verify, audit
+  actors::worker inspector_{"inspector"}; // slow looks at the store: verify, audit; may wait for other nodes' pages
+  actors::worker pages_{"facts"};         // those: never waits for anybody
 
   std::atomic<bool> stopping_{false};
   std::mutex stop_lock_;

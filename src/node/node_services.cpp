@@ -7,6 +7,8 @@
 #include "node/node.hpp"
 #include "node/verify.hpp"
 
+#include <spdlog/spdlog.h>
+
 #include <cstdlib>
 #include <future>
 #include <thread>
@@ -35,22 +37,24 @@ void node::answer(const std::string& what, const std::string& argument, std::fun
   if (cluster_->answer(what, argument, done) || answer_backup(what, argument, done))
     return;
   event_number event{static_cast<std::uint32_t>(std::strtoul(argument.c_str(), nullptr, 10))};
-  auto partition = routes_->places().of_event(event);
+  if ((what == "verify" || what == "audit") && pass_on(event, what, argument, done))
+    return;
   if (what == "verify") {
-    inspect([this, event, partition, done = std::move(done)] {
-      log_->drain_feed();
+    read_feed(event, std::move(done), [this, event](const event_feed& feed) {
       auto view = models_.find(event);
-      done(view && view->plan() ? verify_event(*store_, partition, *view) : std::string{});
+      return view && view->plan() ? verify_event(feed, *view) : std::string{};
     });
   } else if (what == "audit") {
-    inspect([this, event, partition, done = std::move(done)] {
+    read_feed(event, std::move(done), [](const event_feed& feed) { return audit_event(feed); });
+  } else if (what == "facts") {
+    pages_.run([this, argument, done = std::move(done)] {
       log_->drain_feed();
-      done(audit_event(*store_, partition, event));
+      done(facts_page(*store_, argument));
     });
   } else if (what == "entity") {
     proto::EntityRef ref;
     auto handle = ref.ParseFromString(argument)
-                      ? routes_->local().handle_of(routes_->places().of_event({ref.event()}))
+                      ? routes_->local().handle_of(routes_->place_of({ref.event()}))
                       : actors::partition_actor{};
     if (!handle)
       return done({});
@@ -58,6 +62,66 @@ void node::answer(const std::string& what, const std::string& argument, std::fun
   } else {
     done({});
   }
+}
+
+/// "EVENT" or "EVENT HOPS": who was asked may know that the event is elsewhere by now, better than who asks.
+bool node::pass_on(event_number event, const std::string& what, const std::string& argument,
+                   const std::function<void(std::string)>& done) {
+  constexpr unsigned long hops_max = 4;
+  auto space = argument.find(' ');
+  auto hops = space == std::string::npos ? 0 : std::strtoul(argument.c_str() + space, nullptr, 10);
+  auto partition = routes_->place_of(event);
+  auto leader = routes_->leader_of(partition);
+  if (!leader || leader == identity_.self || hops >= hops_max)
+    return false;
+  ask_leader(partition, what, std::to_string(event.value) + " " + std::to_string(hops + 1), done);
+  return true;
+}
+
+/// At the leader of where the event is, whose word about that counts.
+void node::read_feed(event_number event, std::function<void(std::string)> done,
+                     std::function<std::string(const event_feed&)> read) {
+  auto partition = routes_->place_of(event);
+  auto handle = routes_->local().handle_of(partition);
+  if (!handle)
+    return done({});
+  caf::anon_send(handle, actors::look_inside{[this, event, partition, done = std::move(done),
+                                              read = std::move(read)](const partition::core& core) {
+    if (!core.leading() || !core.slots().is_here(event))
+      return done({}); // asked for again, it is asked elsewhere
+    event_feed feed;
+    feed.store = store_.get();
+    feed.event = event;
+    feed.partition = partition;
+    if (const auto* s = core.slots().find(event)) {
+      feed.since = s->since;
+      feed.before = s->stays;
+    }
+    feed.ask_leader = [this](partition_id p, const std::string& argument) {
+      return wait_for_leader(p, "facts", argument).value_or("");
+    };
+    inspect([this, feed = std::move(feed), done, read] {
+      log_->drain_feed();
+      std::string text;
+      try {
+        text = read(feed);
+      } catch (const std::exception& e) {
+        spdlog::warn("feed.incomplete event={} why={}", feed.event.value, e.what());
+      }
+      done(std::move(text));
+    });
+  }});
+}
+
+/// For threads that may wait. Empty when nobody answers in time; an empty text when nobody knew.
+std::optional<std::string> node::wait_for_leader(partition_id partition, const std::string& what, const std::string& argument) {
+  auto answered = std::make_shared<std::promise<std::string>>();
+  auto answer_is = answered->get_future();
+  ask_leader(partition, what, argument, [answered](std::string text) { answered->set_value(std::move(text)); });
+  for (int tries = 0; tries < 300 && !stopping_; ++tries)
+    if (answer_is.wait_for(milliseconds{100}) == std::future_status::ready)
+      return answer_is.get();
+  return std::nullopt;
 }
 
 std::filesystem::path node::backup_folder() const {
@@ -75,12 +139,10 @@ void node::make_backup(std::function<void(std::string, std::string)> done) {
     request.partitions = identity_.partitions;
     request.version = SLUICE_VERSION;
     request.ask_leader = [this](partition_id partition, const std::string& what, const std::string& argument) {
-      auto answered = std::make_shared<std::promise<std::string>>();
-      auto answer_is = answered->get_future();
-      ask_leader(partition, what, argument, [answered](std::string text) { answered->set_value(std::move(text)); });
-      if (answer_is.wait_for(std::chrono::seconds{30}) != std::future_status::ready)
+      auto text = wait_for_leader(partition, what, argument);
+      if (!text)
         throw std::runtime_error{"the leader of partition " + std::to_string(partition.value) + " does not answer"};
-      return answer_is.get();
+      return std::move(*text);
     };
     std::string manifest;
     std::string error;
@@ -110,13 +172,22 @@ bool node::answer_backup(const std::string& what, const std::string& argument,
     return false;
   auto p = static_cast<std::uint32_t>(std::strtoul(argument.c_str(), nullptr, 10));
   auto handle = routes_->local().handle_of({p});
-  auto before = seen();
-  if (!handle || p >= before.size() || !before[p].leading) {
+  if (!handle) {
     done({});
     return true;
   }
-  caf::anon_send(handle, actors::checkpoint_please{});
-  inspect([this, p, wanted = before[p].applied, done] {
+  caf::anon_send(handle, actors::look_inside{[this, p, done](const partition::core& core) {
+    if (core.leading())
+      await_checkpoint(p, core.applied(), done);
+    else
+      done({});
+  }});
+  caf::anon_send(handle, actors::checkpoint_please{}); // at that index or later
+  return true;
+}
+
+void node::await_checkpoint(std::uint32_t p, log_index wanted, const std::function<void(std::string)>& done) {
+  inspect([this, p, wanted, done] {
     auto until = std::chrono::steady_clock::now() + std::chrono::seconds{20};
     while (std::chrono::steady_clock::now() < until && !stopping_) {
       auto all = seen();
@@ -128,7 +199,6 @@ bool node::answer_backup(const std::string& what, const std::string& argument,
     }
     done({});
   });
-  return true;
 }
 
 http::node_services node::services() {
@@ -138,14 +208,19 @@ http::node_services node::services() {
   s.not_ready = [this] { return not_ready(); };
   s.metrics = [this] { return metrics(); };
   s.verify = [this](std::uint32_t event, std::function<void(std::string)> done) {
-    ask_leader(routes_->places().of_event({event}), "verify", std::to_string(event), std::move(done));
+    ask_leader(routes_->place_of({event}), "verify", std::to_string(event), std::move(done));
   };
   s.audit = [this](std::uint32_t event, std::function<void(std::string)> done) {
-    ask_leader(routes_->places().of_event({event}), "audit", std::to_string(event), std::move(done));
+    ask_leader(routes_->place_of({event}), "audit", std::to_string(event), std::move(done));
   };
   s.describe_cluster = [this](std::function<void(std::string)> done) { done(cluster_->describe()); };
   s.transfer = [this](partition_id p, node_id to, http::node_services::on_done done) {
     cluster_->transfer(p, to, std::move(done));
+  };
+  s.move = [this](event_number event, partition_id to, http::node_services::on_moved done) {
+    if (backing_up_)
+      return done(http::node_services::move_state::impossible, "a backup is being made here; try again when it is done");
+    cluster_->move(event, to, std::move(done));
   };
   s.rebalance = [this](http::node_services::on_done done) { cluster_->rebalance(std::move(done)); };
   s.spread = [this](const std::string& slug, std::uint32_t revision, std::function<void()> done) {
@@ -156,7 +231,7 @@ http::node_services node::services() {
   s.inspect_entity = [this](const entity_ref& of, std::function<void(std::string)> done) {
     proto::EntityRef ref;
     partition::encode(of, ref);
-    ask_leader(routes_->places().of_event(of.event), "entity", ref.SerializeAsString(), std::move(done));
+    ask_leader(routes_->place_of(of.event), "entity", ref.SerializeAsString(), std::move(done));
   };
   s.make_backup = [this](std::function<void(std::string, std::string)> done) { make_backup(std::move(done)); };
   s.list_backups = [this](std::function<void(std::string)> done) {
@@ -197,6 +272,36 @@ void node::list_entities(std::function<void(std::string)> done) {
     }});
 }
 
+namespace {
+
+/// {"slot":999,"step":"part","pieces":12}
+std::string describe_step(std::string_view body) {
+  proto::SlotStep step;
+  std::string text;
+  codec::json_writer w{text};
+  w.begin_object();
+  if (step.ParseFromArray(body.data(), static_cast<int>(body.size()))) {
+    w.field("slot", step.slot());
+    if (step.has_leaves())
+      w.field("step", "leaves").field("to", step.leaves().to());
+    else if (step.has_arrives())
+      w.field("step", "arrives").field("from", step.arrives().from()).field("fenced", step.arrives().fenced());
+    else if (step.has_part())
+      w.field("step", "part").field("pieces", step.part().pieces_size()).field("last", step.part().next().empty());
+    else if (step.has_taken())
+      w.field("step", "taken");
+  }
+  w.end_object();
+  return text;
+}
+
+void describe_command(const partition::logged_command& c, codec::json_writer& w) {
+  w.begin_object().field("to", c.ack ? "outbox" : c.is_step ? "slots" : to_string(c.to)).key("command");
+  w.raw(c.ack ? "{}" : c.is_step ? describe_step(c.body) : codec::describe_message(c.body)).end_object();
+}
+
+} // namespace
+
 /// Of this node's own replica.
 std::string node::inspect_log(partition_id partition, std::optional<log_index> after, std::size_t limit) {
   std::string text;
@@ -219,8 +324,7 @@ std::string node::inspect_log(partition_id partition, std::optional<log_index> a
       w.field("logTimeMs", to_ms(entry->now.log)).field("wallTimeMs", to_ms(entry->now.wall));
       w.key("commands").begin_array();
       for (const auto& c : entry->commands)
-        w.begin_object().field("to", c.ack ? "outbox" : to_string(c.to)).key("command")
-            .raw(c.ack ? "{}" : codec::describe_message(c.body)).end_object();
+        describe_command(c, w);
       w.end_array();
     }
     w.end_object();

@@ -36,6 +36,7 @@ void describe(const partition::status& s, std::uint32_t partition, proto::NodeSt
   out.set_hash(s.state_hash);
   out.set_rejoining(s.consensus.rejoining);
   out.set_halted(s.halted);
+  out.set_moving_slots(static_cast<std::uint32_t>(s.moving_slots));
   out.set_first(s.consensus.first_index);
   out.set_active_entities(s.active_entities);
   out.set_open_effects(s.open_effects);

@@ -1,12 +1,10 @@
 #include "node/verify.hpp"
 
 #include "codec/document.hpp"
-#include "codec/fact.hpp"
 #include "codec/times.hpp"
 #include "http/views.hpp"
 #include "core/overloaded.hpp"
 #include "core/text_id.hpp"
-#include "sluice/fact.pb.h"
 
 #include <map>
 #include <set>
@@ -146,27 +144,9 @@ private:
   std::uint64_t admitted_ = 0;
 };
 
-/// Calls `visit(index, wall time, fact)` for each fact of the event.
-template <class Visit>
-log_index each_fact(storage::log_store& store, partition_id partition, event_number event, Visit&& visit) {
-  log_index last = 0;
-  store.scan_feed(partition, 0, [&](log_index index, std::string_view bytes) {
-    proto::FeedRecord record;
-    if (!record.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
-      return true;
-    last = index;
-    for (const auto& item : record.items())
-      if (item.event() == event.value)
-        if (auto f = codec::decode_fact(item.fact()))
-          visit(index, wall_time_from_ms(record.wall_time_ms()), *f);
-    return true;
-  });
-  return last;
-}
-
 } // namespace
 
-std::string verify_event(storage::log_store& store, partition_id partition, const http::event_view& event) {
+std::string verify_event(const event_feed& feed, const http::event_view& event) {
   auto plan = event.plan();
   // What the machines say, each block as of its own last change; the recount stops there, block by block.
   std::map<block_number, http::block_view> said;
@@ -177,8 +157,7 @@ std::string verify_event(storage::log_store& store, partition_id partition, cons
       until[block.number] = b.version;
     });
   recount told{until};
-  auto last = each_fact(store, partition, event.number(),
-                        [&](log_index index, wall_time, const domain::fact& f) { told.take(index, f); });
+  auto last = feed.each([&](log_index index, wall_time, const domain::fact& f) { told.take(index, f); });
 
   std::string blocks;
   std::string mismatches;
@@ -225,11 +204,11 @@ std::string verify_event(storage::log_store& store, partition_id partition, cons
   return text;
 }
 
-std::string audit_event(storage::log_store& store, partition_id partition, event_number event) {
+std::string audit_event(const event_feed& feed) {
   std::string text;
   codec::json_writer w{text};
   w.begin_object().key("records").begin_array();
-  each_fact(store, partition, event, [&](log_index index, wall_time at, const domain::fact& f) {
+  feed.each([&](log_index index, wall_time at, const domain::fact& f) {
     if (const auto* m = std::get_if<domain::event_changed>(&f)) {
       w.begin_object().field("index", index).field("at", codec::to_text(at)).field("what", m->what).field("by", m->by);
       w.field("usersPerMinute", m->users_per_minute).field("maxActiveUsers", m->max_active_users).end_object();

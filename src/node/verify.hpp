@@ -2,9 +2,8 @@
 // every seat is accounted for.
 #pragma once
 
-#include "core/ids.hpp"
 #include "http/read_models.hpp"
-#include "storage/log_store.hpp"
+#include "node/event_feed.hpp"
 
 #include <string>
 
@@ -13,9 +12,10 @@ namespace sluice::node {
 /// Reads the event's whole feed and compares it, block by block, with what the machines say. JSON:
 /// {ok, event, index, facts, capacity, available, held, confirmed, blocked, oversold, seatsWithTwoOwners,
 ///  admissionInversions, blocks:[…], mismatches:[…]}. Takes as long as the feed is long; call it off the request path.
-std::string verify_event(storage::log_store& store, partition_id partition, const http::event_view& event);
+/// Both throw as `event_feed::each`.
+std::string verify_event(const event_feed& feed, const http::event_view& event);
 
 /// What operators did to the event, oldest first. JSON.
-std::string audit_event(storage::log_store& store, partition_id partition, event_number event);
+std::string audit_event(const event_feed& feed);
 
 } // namespace sluice::node

@@ -75,6 +75,25 @@ public:
     return answers_.at(number);
   }
 
+  /// The same while an entry is being executed, with a checkpoint wished for at its end.
+  domain::reply ask_within_an_entry(const entity_ref& of_another, const entity_ref& to, const domain::message& question) {
+    propose(of_another, domain::message{domain::pulse{}});
+    run_mailboxes();
+    for (bool durable = false; !durable; std::this_thread::sleep_for(std::chrono::microseconds{200})) {
+      std::lock_guard lock{lock_};
+      durable = !completions_.empty();
+    }
+    auto number = ++asked_;
+    later([this, to, question, number] { // behind the word that the entry is durable, before the entity has executed it
+      std::vector<partition::query> batch;
+      batch.push_back({to, routes_->origin_of(port_, number), actors::box(question)});
+      routes_->ask({0}, std::move(batch));
+      caf::anon_send(partition_, actors::checkpoint_please{});
+    });
+    until([&] { return answers_.contains(number); });
+    return answers_.at(number);
+  }
+
   /// Which entities have an actor now.
   std::set<entity_ref> active() {
     std::optional<std::set<entity_ref>> all;
@@ -218,6 +237,7 @@ private:
   void take(partition_id, const std::vector<partition::publication_out>& some) override { publications += some.size(); }
 
   void leave(partition_id) override {}
+  void leave(partition_id, const std::vector<event_number>&) override {}
 
   void start(partition_id, std::vector<partition::effect_out> some) override {
     for (auto& e : some)

@@ -91,6 +91,24 @@ TEST_CASE("partition: event, block and session go to sleep when idle, and wake a
   CHECK(p.active().contains(block_a));
 }
 
+// Found by simulation, where hosts wake whom a question wakes before they ask anybody for a share.
+TEST_CASE("partition: who is woken by a question is asked for its share at once", "[actors]") {
+  partition::entity_table::limits limits;
+  limits.idle = 5s;
+  one_partition p{limits};
+  p.get(the_event, define_event{small_event(), 1, "test"});
+  auto id = admit(p, "alice");
+  auto held = std::get<hold_reply>(p.get(alice, hold_of(id, 1, {0, 1})));
+  for (int second = 0; second < 8; ++second)
+    p.pass(1s);
+  REQUIRE_FALSE(p.active().contains(alice));
+  auto told = p.ask_within_an_entry(the_event, alice, ask_hold{held.hold});
+  CHECK(std::get<hold_reply>(told).hold == held.hold);
+  p.until([&] { return p.status().checkpoint > 0; });
+  p.restart();
+  CHECK(std::get<hold_reply>(p.ask(alice, ask_hold{held.hold})).hold == held.hold);
+}
+
 TEST_CASE("partition: a sleeper's deadline wakes it", "[actors]") {
   partition::entity_table::limits limits;
   limits.idle = 1s;

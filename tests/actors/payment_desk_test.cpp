@@ -70,8 +70,8 @@ public:
     run();
   }
 
-  void leave() {
-    caf::anon_send(self_, actors::leave_charges{partition_id{0}});
+  void leave(std::vector<event_number> groups = {}) {
+    caf::anon_send(self_, actors::leave_charges{partition_id{0}, std::move(groups)});
     run();
   }
 
@@ -183,9 +183,24 @@ TEST_CASE("payment_desk: what another node goes on with is not tried again", "[a
     CHECK(d.provider.calls.size() == 1);
     CHECK(d.settled.empty());
   }
+  SECTION("of an event that moves to another partition") {
+    d.answer(0, {verdict::unknown, payment_state::none, {}});
+    d.leave({{1}});
+    d.pass(60s);
+    CHECK(d.provider.calls.size() == 1);
+  }
   d.start(charge_step::authorise); // this node leads again
   CHECK(d.provider.calls.size() == 2);
   CHECK(d.figures.under_way == 1);
+}
+
+TEST_CASE("payment_desk: an event that moves takes nobody else's charges with it", "[actors]") {
+  desk d;
+  d.start(charge_step::authorise);
+  d.answer(0, {verdict::unknown, payment_state::none, {}});
+  d.leave({{2}});
+  d.pass(60s);
+  CHECK(d.provider.calls.size() > 1);
 }
 
 TEST_CASE("payment_desk: a cancel waits out the call before it, and asks first", "[actors]") {

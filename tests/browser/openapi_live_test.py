@@ -151,6 +151,8 @@ class Walk(unittest.TestCase):
         self.ask("POST", actions + "activate-feature", 409, {"level": 4_000_000_000}, key)
         self.ask("POST", actions + "transfer", 422, {"partition": 99_999}, key)
         self.ask("POST", actions + "rebalance", 204, {}, key)
+        self.ask("POST", actions + "move", 200, {"event": "concert", "partition": 1}, key)
+        self.ask("POST", actions + "move", 404, {"event": "nothing", "partition": 1}, key)
 
     def customers(self):
         event = "/api/v1/events/concert"

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "actors/entity_shell.hpp"
+#include "cluster/partition/activation.hpp"
 #include "cluster/partition/core.hpp"
 #include "codec/message.hpp"
 #include "core/overloaded.hpp"
@@ -38,7 +39,8 @@ struct disk {
 class replica {
 public:
   explicit replica(config settings = {}, disk found = {}, bool from_checkpoint = true) : disk_{std::move(found)} {
-    settings.partition = {1};
+    if (!settings.partition)
+      settings.partition = {1};
     settings.consensus.self = {1};
     settings.incarnation = 1;
     settings.place = [](event_number e) { return partition_id{e == the_number ? 1u : 0u}; };
@@ -149,6 +151,9 @@ public:
   std::vector<effect_out> effects;
   std::vector<delivery> deliveries; // every one there was
   std::vector<feed_out> feed;
+  std::vector<refusal_out> turned_away; // refusals that say where to ask
+  std::vector<slot_pull> pulls;
+  std::vector<event_number> left;
   std::size_t shares_at_once = 0; // of a checkpoint, asked for and not given yet: the most there ever were
 
 private:
@@ -157,8 +162,6 @@ private:
       writes_.push_back(std::move(w));
     for (const auto& b : out.begins)
       disk_.attempts = b.checkpoint;
-    for (auto event : out.forgotten)
-      std::erase_if(shells_, [&](const auto& s) { return s.first.event == event; });
     for (auto& s : out.saves) {
       if (s.checkpoint != 0)
         shares_at_once = std::max(shares_at_once, ++shares_);
@@ -170,13 +173,20 @@ private:
         return saved{s.of, s.checkpoint, s.passivate, std::move(pieces)};
       });
     }
+    for (const auto& p : out.publishes)
+      activate(p.of, p.activate, p.record);
     for (auto& d : out.deliveries) {
       deliveries.push_back(d);
       todo_.push_back([this, d]() -> input {
-        activate(d);
+        activate(d.to, d.activate, d.record);
         return shells_.at(d.to)->deliver(d);
       });
     }
+    for (auto event : out.forgotten)
+      todo_.push_back([this, event]() -> input {
+        std::erase_if(shells_, [&](const auto& s) { return s.first.event == event; });
+        return tick{};
+      });
     for (auto& p : out.pieces)
       for (auto& piece : p.pieces)
         pending_.emplace_back(std::pair{p.of, piece.number}, piece.bytes ? std::optional{piece.bytes()} : std::nullopt);
@@ -186,6 +196,11 @@ private:
       answers.emplace(a.to.request, actors::unbox(a.body));
     for (const auto& r : out.refusals)
       refusals.emplace(r.to.request, r.why);
+    for (const auto& r : out.refusals)
+      if (r.moved)
+        turned_away.push_back(r);
+    std::move(out.pulls.begin(), out.pulls.end(), std::back_inserter(pulls));
+    std::move(out.left.begin(), out.left.end(), std::back_inserter(left));
     for (auto& n : out.notes)
       notes.push_back(std::move(n));
     for (auto& e : out.effects)
@@ -194,16 +209,24 @@ private:
       feed.push_back(std::move(f));
   }
 
-  void activate(const delivery& d) {
-    if (d.activate == activation::none)
+  void activate(const entity_ref& of, activation how, const kept_pieces& record) {
+    if (how == activation::none)
       return;
-    loaded_pieces pieces;
-    if (d.activate == activation::bytes && d.record)
-      pieces.emplace_back(0, *d.record);
-    for (const auto& [key, bytes] : disk_.pieces)
-      if (d.activate == activation::fresh && key.first == d.to)
-        pieces.emplace_back(key.second, bytes);
-    shells_[d.to] = actors::make_entity(d.to, pieces);
+    auto pieces = pieces_of(how, record, [&] {
+      loaded_pieces stored;
+      for (const auto& [key, bytes] : disk_.pieces)
+        if (key.first == of)
+          stored.emplace_back(key.second, bytes);
+      return stored;
+    });
+    shells_[of] = actors::make_entity(of, pieces, how == activation::adopted);
+  }
+
+  /// The groups that a checkpoint says have gone.
+  void forget(const std::vector<event_number>& events) {
+    std::erase_if(disk_.pieces, [&](const auto& piece) {
+      return std::find(events.begin(), events.end(), piece.first.first.event) != events.end();
+    });
   }
 
   void make_durable(const log_write& w) {
@@ -212,7 +235,10 @@ private:
     for (const auto& e : w.what.append)
       disk_.log.insert_or_assign(e.index, e);
     if (w.commit) {
+      forget(w.commit->forgotten); // first, and whatever the checkpoint itself has of them: as the store does
       for (auto& [key, bytes] : std::exchange(pending_, {})) {
+        if (std::find(w.commit->forgotten.begin(), w.commit->forgotten.end(), key.first.event) != w.commit->forgotten.end())
+          continue;
         disk_.pieces.erase(key);
         if (bytes)
           disk_.pieces.emplace(key, *bytes);

@@ -47,6 +47,7 @@ POST /admin/v1/cluster/actions/join
 POST /admin/v1/cluster/actions/drain
 POST /admin/v1/cluster/actions/remove
 POST /admin/v1/cluster/actions/replace
+POST /admin/v1/cluster/actions/move
 POST /admin/v1/cluster/actions/rebalance
 POST /admin/v1/cluster/actions/transfer
 GET /admin/v1/keys
@@ -202,6 +203,10 @@ class Cluster(ContractCase):
         self.assert_problem(self.act("transfer", {"partition": 4}), 422, "BAD_VALUE")
         self.assert_problem(self.act("transfer", {"partition": 0, "to": "nobody"}), 404, "NODE_UNKNOWN")
         self.assert_problem(self.act("rebalance", {"now": True}), 400, "UNKNOWN_FIELD")
+        self.assert_problem(self.act("move", {"event": "nothing", "partition": 1}), 404, "EVENT_UNKNOWN")
+        self.assert_problem(self.act("move", {"event": "no good", "partition": 1}), 422, "BAD_VALUE")
+        self.assert_problem(self.act("move", {"event": "nothing", "partition": 4}), 422, "BAD_VALUE")
+        self.assert_problem(self.act("move", {"event": "nothing"}), 422, "MISSING_FIELD")
         self.assert_problem(self.act("dance", {}), 404, "NOT_FOUND")
 
     def test_the_last_node_stays(self):
@@ -232,7 +237,7 @@ class Cluster(ContractCase):
         made = self.node.admin("POST", "/keys", {"name": "cluster-operator", "role": "operator"})
         wait_for(lambda: self.node.client(made["key"]).get("/admin/v1/cluster").status == 200, 5, "the key is known")
         for action in ("join", "replace", "drain", "activate", "remove", "replication", "activate-feature", "transfer",
-                       "rebalance"):
+                       "rebalance", "move"):
             self.assert_problem(self.act(action, {"node": "a"}, made["key"]), 403, "FORBIDDEN")
 
 

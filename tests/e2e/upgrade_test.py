@@ -32,11 +32,12 @@ class Upgrade(HistoryChecks, ClusterCase):
             for node in cls.cluster.nodes:
                 cls.upgrade(node)
             cls.after = time.monotonic()
-            cls.tell("activate early level 3", "activate-feature", 3)
-            cls.tell("activate", "activate-feature", 2)
-            wait_for(lambda: all(n.describe()["featureLevel"] == 2 for n in cls.cluster.nodes), 10, "everybody knows")
+            cls.tell("activate early level 4", "activate-feature", 4)
+            cls.tell("move before level 3", "move", "show", 1)
+            cls.tell("activate", "activate-feature", 3)
+            wait_for(lambda: all(n.describe()["featureLevel"] == 3 for n in cls.cluster.nodes), 10, "everybody knows")
             # What a node said of itself before it was restarted is shown until it speaks again.
-            wait_for(lambda: cls.levels_now()[1] == [2, 2, 2], 10, lambda: f"everybody runs the new one; {cls.levels_now()}")
+            wait_for(lambda: cls.levels_now()[1] == [3, 3, 3], 10, lambda: f"everybody runs the new one; {cls.levels_now()}")
             cls.levels.append(cls.levels_now())
             time.sleep(1)
         load.check()
@@ -69,12 +70,12 @@ class Upgrade(HistoryChecks, ClusterCase):
         cls.cluster.await_replicated()
         client = node.client(node.key)
         if node is not cls.cluster.nodes[-1]:
-            cls.tell(f"activate with {node.number} of 3", "activate-feature", 2)
+            cls.tell(f"activate with {node.number} of 3", "activate-feature", 3)
         cls.told[f"drain with {node.number} of 3"] = client.post("/admin/v1/events/show/actions/drain", {})
 
     def test_the_old_program_is_another(self):
         self.assertEqual(self.levels[0], (1, [1, 1, 1]))
-        self.assertEqual(self.levels[1], (2, [2, 2, 2]))
+        self.assertEqual(self.levels[1], (3, [3, 3, 3]))
 
     def test_no_request_failed(self):
         counts = {name: len(self.history.of(name)) for name in ("join", "claim", "hold", "pay")}
@@ -90,7 +91,8 @@ class Upgrade(HistoryChecks, ClusterCase):
             answer = self.told[f"drain with {upgraded} of 3"]
             self.assert_problem(answer, 409, "ACTION_NOT_ALLOWED")
             self.assertIn("activate-feature 2", answer.json["detail"])
-        self.assertIn("VERSION_TOO_OLD", self.told["activate early level 3"][1])
+        self.assertIn("VERSION_TOO_OLD", self.told["activate early level 4"][1])
+        self.assertIn("activate-feature 3", self.told["move before level 3"][1])
         self.assertEqual(self.told["activate"][0], 0, self.told["activate"])
 
     def test_from_then_on_it_works_everywhere(self):
@@ -108,7 +110,7 @@ class Upgrade(HistoryChecks, ClusterCase):
             node.start(wait=False)
             wait_for(lambda: not node.running, 20, "it ends")
             self.assertEqual(node.process.returncode, 1)
-            self.assertIn("feature level 2", node.log_text()[-600:])
+            self.assertIn("feature level 3", node.log_text()[-600:])
         finally:
             node.kill()
             node.build = PROGRAMS

@@ -26,12 +26,17 @@ void bridge::request(const entity_ref& to, std::shared_ptr<const domain::message
 void bridge::begin(const entity_ref& to, std::shared_ptr<const domain::message> m, bool is_query,
                    std::function<void(const node_answer&)> done, bool in_burst) {
   auto number = next_++;
-  auto partition = node_.home().places().of_event(to.event);
+  auto partition = place_of(to.event);
   node_.all_checkers().asked_of({node_.id(), node_.incarnation(), number}, partition, to, m, is_query);
   auto body = is_query ? std::string{} : codec::encode(*m);
   pending_.emplace(number, pending{to, partition, std::move(m), std::move(body), is_query, std::move(done), {}, 0,
                                    run_.time.now() + gives_up_after, in_burst});
   send(number);
+}
+
+partition_id bridge::place_of(event_number event) const {
+  auto dealt = node_.home().places().of_event(event);
+  return event ? ways_.follow(slot_of(event), dealt) : dealt;
 }
 
 bool bridge::gave_up(std::map<std::uint64_t, pending>::iterator late) {
@@ -82,6 +87,7 @@ node_id bridge::choose(const pending& p) {
 
 void bridge::send(std::uint64_t number) {
   auto& p = pending_.at(number);
+  p.partition = place_of(p.to.event);
   p.sent_to = choose(p);
   if (p.tries++ > 0)
     ++run_.counts[deed::resent];
@@ -152,7 +158,7 @@ void bridge::answered(const partition::origin& to, partition_id partition, log_i
              to_string(asked.to) + " " + words_for(*asked.what) + ": " + words_for(*reply));
   if (!asked.is_query)
     ++run_.counts.commands;
-  node_.all_checkers().heard(partition, index);
+  node_.all_checkers().heard(partition, asked.to.event, index);
   asked.done({std::move(reply), errc::ok});
 }
 
@@ -162,6 +168,8 @@ void bridge::refused(const partition::refusal_out& refusal, node_id hint) {
   auto found = pending_.find(refusal.to.request);
   if (found == pending_.end())
     return;
+  if (refusal.moved)
+    learn(*refusal.moved);
   if (refusal.why == errc::overloaded)
     ++run_.counts[fault::overload];
   auto& p = found->second;

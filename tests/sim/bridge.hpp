@@ -6,6 +6,7 @@
 #include "scene.hpp"
 
 #include "cluster/partition/types.hpp"
+#include "cluster/partition_map.hpp"
 #include "domain/messages.hpp"
 #include "domain/replies.hpp"
 
@@ -42,6 +43,7 @@ public:
   void answered(const partition::origin& to, partition_id partition, log_index index,
                 std::shared_ptr<const domain::reply> reply);
   void refused(const partition::refusal_out& refusal, node_id hint);
+  void learn(const partition::slot_home& home) { ways_.learn(home.slot, home.by, home.partition); }
 
   // ---- what it knows ----
   /// Somebody leads, or (0) nobody is known to.
@@ -84,12 +86,14 @@ private:
   void burst_again(std::uint64_t first, std::uint64_t end);
   void flush(node_id to, partition_id partition);
   node_id choose(const pending& p);
+  partition_id place_of(event_number event) const;
 
   scene& run_;
   sim_node& node_;
   std::uint64_t next_ = 1;
   std::map<std::uint64_t, pending> pending_;
   std::map<partition_id, lead> leads_;
+  slot_ways ways_;
   std::map<std::pair<node_id, partition_id>, batch> leaving_;
 };
 

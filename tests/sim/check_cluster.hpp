@@ -23,6 +23,10 @@ public:
   /// A membership was executed at this index, by anybody.
   void changed(partition_id p, log_index index, const raft::membership& m);
 
+  /// It stood still for a while on the way to another partition.
+  void event_moved(event_number event) { moved_.insert(event); }
+  bool ever_moved(event_number event) const { return moved_.contains(event); }
+
   /// For this long nobody could lead, who is up and reaches a majority.
   void outage(partition_id p, micros lasted) { stories_[p].outage += lasted; }
   micros outage_of(partition_id p) const { return stories_.at(p).outage; }
@@ -45,6 +49,7 @@ private:
 
   scene& run_;
   std::map<partition_id, story> stories_;
+  std::set<event_number> moved_;
 };
 
 } // namespace sluice::simulation

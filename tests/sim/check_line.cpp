@@ -31,7 +31,6 @@ line_checker::line* line_checker::known(const entry_stamp& at, event_number even
 
 void line_checker::on(const entry_stamp& at, event_number event, const domain::event_changed& f) {
   auto& l = lines_[event];
-  l.partition = at.partition;
   if (l.removed && l.removed_at != at.index)
     return fail(at, event, "'" + f.what + "' after it was removed");
   if (f.by != "operator")
@@ -350,10 +349,12 @@ std::uint64_t line_checker::completed(event_number event) const {
   return found == lines_.end() ? 0 : found->second.completed_total;
 }
 
-void line_checker::at_the_end(log_time now, partition_id partition) {
+void line_checker::at_the_end(const std::function<std::optional<log_time>(event_number)>& now_of) {
   for (auto& [event, l] : lines_) {
-    if (l.partition != partition || l.removed || !l.definition)
+    auto clock = l.removed || !l.definition ? std::nullopt : now_of(event);
+    if (!clock)
       continue;
+    auto now = *clock;
     for (std::size_t i = 0; i < l.tickets.size(); ++i) {
       const auto& k = l.tickets[i];
       if (domain::is_terminal(k.state))

@@ -19,10 +19,13 @@ namespace sluice::simulation {
 /// Where and when facts happened.
 struct entry_stamp {
   partition_id partition;
-  log_index index = 0;
+  log_index index = 0; // as the event counts, wherever it is
   log_time log{};
   wall_time wall{};
 };
+
+/// Of the events of one entry.
+using entry_stamps = std::map<event_number, entry_stamp>;
 
 std::string to_string(const entry_stamp& at);
 
@@ -66,7 +69,7 @@ public:
   /// May holds be made? As of the end of the last entry (`before`) or now.
   bool sale_open(event_number event, wall_time now, bool before) const;
   /// Nobody is inside or waiting any more, if people can be let through at all.
-  void at_the_end(log_time now, partition_id partition);
+  void at_the_end(const std::function<std::optional<log_time>(event_number)>& now_of);
 
   const domain::event_definition* definition(event_number event) const;
   std::uint64_t completed(event_number event) const;
@@ -77,7 +80,6 @@ private:
   };
 
   struct line {
-    partition_id partition;
     std::optional<domain::event_definition> definition;
     log_index defined_at = 0;
     bool removed = false;

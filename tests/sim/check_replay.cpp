@@ -107,14 +107,27 @@ void replay_checker::reached(partition_id partition, log_index index, std::uint6
       if ((known == p.entities.end() ? 0 : known->second) != entity.second)
         run_.say("differs: " + to_string(entity.first));
     };
-    if (run_.telling())
+    if (run_.telling()) {
       for (const auto& entity : all->values())
         differs(entity);
+      for (const auto& entity : p.entities)
+        if (all->of(entity.first) == 0 && entity.second != 0)
+          run_.say("missing: " + to_string(entity.first));
+    }
     fail(partition, index, "the entities' states are others than the first time");
   }
   p.digest = all->sum();
   if (run_.telling())
     p.entities = all->values();
+}
+
+void replay_checker::fenced(slot_number slot, partition_id partition, log_index index, std::map<entity_ref, std::uint64_t> all) {
+  fenced_.try_emplace({slot, partition, index}, std::move(all));
+}
+
+const std::map<entity_ref, std::uint64_t>* replay_checker::as_fenced(slot_number slot, partition_id partition, log_index index) const {
+  auto known = fenced_.find({slot, partition, index});
+  return known == fenced_.end() ? nullptr : &known->second;
 }
 
 std::vector<raft::entry> replay_checker::log(partition_id partition) const {

@@ -12,6 +12,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 namespace sluice::simulation {
@@ -34,6 +35,10 @@ public:
   void stamped(partition_id partition, log_index index, const entry_time& now);
   /// All state as of an index; `all` is null where only the core's own hash is known.
   void reached(partition_id partition, log_index index, std::uint64_t state_hash, const digest* all);
+
+  /// The entities of a slot as they were when it was closed, by entry `index` of `partition`; from whoever executed that first.
+  void fenced(slot_number slot, partition_id partition, log_index index, std::map<entity_ref, std::uint64_t> all);
+  const std::map<entity_ref, std::uint64_t>* as_fenced(slot_number slot, partition_id partition, log_index index) const;
 
   /// The log as executed so far, from the beginning.
   std::vector<raft::entry> log(partition_id partition) const;
@@ -62,6 +67,7 @@ private:
 
   scene& run_;
   std::map<partition_id, story> stories_;
+  std::map<std::tuple<slot_number, partition_id, log_index>, std::map<entity_ref, std::uint64_t>> fenced_;
 };
 
 } // namespace sluice::simulation

@@ -163,7 +163,7 @@ void stock_checker::check_patience(const entry_stamp& at, event_number event, co
   constexpr micros slack = 8 * second; // slow disks, lost messages, elections, a clock that runs slow
   const auto& b = begun_.at(hold);
   auto lived = run_.time.now() - b.at;
-  if (asked_.extensions(hold) == 0 && lived > b.lasts + cluster_.outage_of(at.partition) - b.outage + slack)
+  if (!cluster_.ever_moved(event) && asked_.extensions(hold) == 0 && lived > b.lasts + cluster_.outage_of(at.partition) - b.outage + slack)
     fail(at, event, "hold " + to_text(hold) + " lapsed " + std::to_string((lived - b.lasts) / ms) +
                         " ms after its time, outages meanwhile took " +
                         std::to_string((cluster_.outage_of(at.partition) - b.outage) / ms) + " ms");

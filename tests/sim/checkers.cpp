@@ -41,21 +41,32 @@ void checkers::asked_of(const partition::origin& by, partition_id partition, con
   auto& all = requests_[{by.node, by.incarnation}];
   if (by.request != all.size() + 1)
     return run_.fail("host", "a bridge does not count its requests");
-  all.push_back({to, std::move(m), positions_[partition].heard});
+  all.push_back({to, std::move(m), heard_of(partition, to.event)});
 }
 
-void checkers::answers_leave(const entry_stamp& at, const process& leader, const partition::origin& to,
-                             const domain::reply& r, bool is_query) {
-  replay.promised(at.partition, at.index);
+log_index& checkers::heard_of(partition_id partition, event_number event) {
+  auto moved = heard_moved_.find(event);
+  return moved == heard_moved_.end() ? positions_[partition].heard : moved->second;
+}
+
+void checkers::leaves(partition_id partition, event_number event) {
+  heard_moved_.try_emplace(event, positions_[partition].heard);
+  cluster.event_moved(event);
+}
+
+void checkers::answers_leave(partition_id partition, log_index index, const entry_stamps& stamps, const process& leader,
+                             const partition::origin& to, const domain::reply& r, bool is_query) {
+  replay.promised(partition, index);
   auto known = requests_.find({to.node, to.incarnation});
   if (known == requests_.end() || to.request < 1 || to.request > known->second.size())
     return run_.fail("host", "an answer to what nobody asked");
   const auto& question = known->second[to.request - 1];
+  const auto& at = stamps.at(question.to.event);
   if (at.index < question.not_before + (is_query ? 0 : 1))
     return run_.fail("answers", to_string(question.to) + ", " + to_string(at) + ": this answer is older than what a client knew (index " +
                                     std::to_string(question.not_before) + ") when it was asked for");
   // Who leads no longer still answers what it was asked before, perhaps as of an entry that no leader has executed yet.
-  bool is_current = follows(leader, at.partition) && positions_[at.partition].index >= at.index;
+  bool is_current = follows(leader, partition) && positions_[partition].index >= index;
   if (!is_current)
     ++run_.counts[deed::late_answers];
   if (is_query)
@@ -64,8 +75,8 @@ void checkers::answers_leave(const entry_stamp& at, const process& leader, const
     answers.answered(at, question.to, *question.what, r, is_current);
 }
 
-void checkers::heard(partition_id partition, log_index index) {
-  auto& known = positions_[partition].heard;
+void checkers::heard(partition_id partition, event_number event, log_index index) {
+  auto& known = heard_of(partition, event);
   known = std::max(known, index);
 }
 
@@ -73,13 +84,16 @@ void checkers::tell(partition_id partition, log_index index, const std::string& 
   proto::FeedRecord record;
   if (!record.ParseFromString(bytes))
     return run_.fail("feed", "a record does not parse");
-  entry_stamp at{partition, index, log_time_from_ms(record.log_time_ms()), wall_time_from_ms(record.wall_time_ms())};
-  std::set<event_number> touched;
+  entry_stamps touched;
   for (const auto& item : record.items()) {
+    bool has_own_clock = item.index() != 0;
+    entry_stamp at{partition, has_own_clock ? item.index() : index,
+                   log_time_from_ms(has_own_clock ? item.log_time_ms() : record.log_time_ms()),
+                   wall_time_from_ms(has_own_clock ? item.wall_time_ms() : record.wall_time_ms())};
     tell(at, {item.event()}, item.fact());
-    touched.insert({item.event()});
+    touched.emplace(event_number{item.event()}, at);
   }
-  for (auto event : touched) {
+  for (const auto& [event, at] : touched) {
     stock.end_entry(at, event);
     money.end_entry(at, event);
     lines.end_entry(at, event);
@@ -109,7 +123,7 @@ void checkers::tell(const entry_stamp& at, event_number event, std::string_view 
       *fact);
 }
 
-void checkers::published(const entry_stamp& at, const std::vector<partition::publication_out>& all) {
+void checkers::published(const entry_stamps& stamps, const std::vector<partition::publication_out>& all) {
   // An entry may publish a thing several times; only the last is as of its end.
   std::map<event_number, const domain::board_update*> boards;
   std::map<std::pair<event_number, block_number>, const domain::block_update*> blocks;
@@ -122,14 +136,14 @@ void checkers::published(const entry_stamp& at, const std::vector<partition::pub
       blocks[{block->event, block->block}] = block;
   }
   for (const auto& [event, board] : boards) {
-    lines.compare(at, *board);
+    lines.compare(stamps.at(event), *board);
     if (board->sold != money.sold(event) || board->revenue != money.revenue(event))
       run_.fail("money", "the board of event " + std::to_string(event.value) + " says " + std::to_string(board->sold) +
                              " sold for " + std::to_string(board->revenue) + ", counted are " +
                              std::to_string(money.sold(event)) + " for " + std::to_string(money.revenue(event)));
   }
   for (const auto& [key, block] : blocks)
-    stock.compare(at, *block);
+    stock.compare(stamps.at(key.first), *block);
 }
 
 void checkers::publish(const domain::publication& p) {

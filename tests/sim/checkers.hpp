@@ -46,13 +46,16 @@ public:
   void asked_of(const partition::origin& by, partition_id partition, const entity_ref& to,
                 std::shared_ptr<const domain::message> m, bool is_query);
   /// A leader answers, whether or not that reaches anybody.
-  void answers_leave(const entry_stamp& at, const process& leader, const partition::origin& to, const domain::reply& r,
-                     bool is_query);
+  void answers_leave(partition_id partition, log_index index, const entry_stamps& stamps, const process& leader,
+                     const partition::origin& to, const domain::reply& r, bool is_query);
   /// The answer reached its client: whoever asks from now on must see at least this.
-  void heard(partition_id partition, log_index index);
+  void heard(partition_id partition, event_number event, log_index index);
+
+  /// An event leaves its partition: from now on it is known by its own count of entries.
+  void leaves(partition_id partition, event_number event);
 
   /// What bridges were told, as of an entry whose facts are known.
-  void published(const entry_stamp& at, const std::vector<partition::publication_out>& all);
+  void published(const entry_stamps& stamps, const std::vector<partition::publication_out>& all);
   /// The same without an entry: all there is to show, sometime.
   void publish(const domain::publication& p);
 
@@ -81,9 +84,11 @@ private:
   };
 
   void tell(partition_id partition, log_index index, const std::string& record);
+  log_index& heard_of(partition_id partition, event_number event);
 
   scene& run_;
   std::map<partition_id, position> positions_;
+  std::map<event_number, log_index> heard_moved_; // instead of `position::heard`
   std::map<std::pair<node_id, std::uint64_t>, std::vector<request>> requests_; // of one life of a bridge, by number - 1
   std::set<event_number> events_;
   std::map<event_number, std::shared_ptr<const domain::placed_event>> placed_;

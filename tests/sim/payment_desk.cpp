@@ -45,9 +45,18 @@ void payment_desk::start(partition_id partition, const entity_ref& session, cons
 }
 
 void payment_desk::leave(partition_id partition) {
+  leave_if([partition](const job& j) { return j.partition == partition; });
+}
+
+void payment_desk::leave(partition_id partition, event_number event) {
+  leave_if([partition, event](const job& j) { return j.partition == partition && j.session.event == event; });
+}
+
+template <class Which>
+void payment_desk::leave_if(Which which) {
   std::vector<reservation_id> idle;
   for (auto& [id, line] : lines_) {
-    if (line.front().partition != partition)
+    if (!which(line.front()))
       continue;
     line.resize(1);
     line.front().left = true;

@@ -26,6 +26,8 @@ public:
   void start(partition_id partition, const entity_ref& session, const domain::charge& c);
   /// Another node leads the partition.
   void leave(partition_id partition);
+  /// The event is about to live in another partition.
+  void leave(partition_id partition, event_number event);
 
 private:
   static constexpr micros call_deadline = 1'500 * ms;
@@ -41,6 +43,8 @@ private:
     bool left = false; // nothing is tried again
   };
 
+  template <class Which>
+  void leave_if(Which which);
   void begin(const reservation_id& id);
   void later(micros wait, const reservation_id& id, bool inquire);
   void call(const reservation_id& id, bool inquire);

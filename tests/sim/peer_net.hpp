@@ -36,9 +36,14 @@ struct questions_parcel {
 
 /// All of one entry.
 struct answers_parcel {
+  struct item {
+    partition::origin to;
+    log_index index = 0;
+    std::string reply;
+  };
+
   partition_id partition;
-  log_index index = 0;
-  std::vector<std::pair<partition::origin, std::string>> replies;
+  std::vector<item> replies;
 };
 
 struct refusal_parcel {
@@ -76,8 +81,19 @@ struct chunk_parcel {
   storage::snapshot_part part;
 };
 
+/// Give me the next part of a slot that comes to `to`.
+struct slot_request {
+  partition_id to;
+  partition::slot_pull what;
+};
+
+struct slot_parcel {
+  partition_id to;
+  partition::slot_pulled what;
+};
+
 using parcel = std::variant<raft_parcel, commands_parcel, questions_parcel, answers_parcel, refusal_parcel, leads_parcel,
-                            hash_parcel, chunk_request, chunk_parcel>;
+                            hash_parcel, chunk_request, chunk_parcel, slot_request, slot_parcel>;
 
 /// Owned by one cluster.
 class peer_net {

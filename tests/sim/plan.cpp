@@ -13,6 +13,7 @@ std::bitset<static_cast<std::size_t>(fault::count_)> struck(chance& dice, const 
     on[i] = i < static_cast<std::size_t>(fault::corrupt_tail) && dice.coin();
   // These came last, and have coins of their own: what seeds did before, most of them still do.
   on[static_cast<std::size_t>(fault::corrupt_tail)] = chance{mix(options.seed) ^ 0xDA}.coin();
+  on[static_cast<std::size_t>(fault::moved_slot)] = chance{mix(options.seed) ^ 0x510}.below(4) == 0;
   on[static_cast<std::size_t>(fault::flipped_state)] = chance{mix(options.seed) ^ 0xF1}.below(4) == 0;
   if (dice.below(12) == 0)
     on.reset(); // the engine in peace
@@ -145,6 +146,8 @@ plan plan::of(const run_options& options) {
   p.wiped_disk_every = if_on(fault::wiped_disk, 2'000, 10'000) * ms;
   p.move_every = if_on(fault::moved, 1'500, 8'000) * ms;
   p.transfer_every = if_on(fault::transfer, 500, 6'000) * ms;
+  if (on[static_cast<std::size_t>(fault::moved_slot)])
+    p.move_slot_every = 3 * second;
   p.drift_permille = if_on(fault::clock_drift, 1, 30);
   p.split_max = dice.spread(200, 6'000) * ms;
   p.pause_max = dice.spread(100, 5'000) * ms;

@@ -77,6 +77,7 @@ struct plan {
   micros break_every = 0, split_every = 0, isolate_every = 0, alarm_every = 0;
   micros mass_crash_every = 0, pause_every = 0, slow_spell_every = 0, full_disk_every = 0;
   micros lost_tail_every = 0, corrupt_tail_every = 0, flip_every = 0, wiped_disk_every = 0, move_every = 0, transfer_every = 0;
+  micros move_slot_every = 0;
   micros split_max = 0, pause_max = 0;
   micros shrink_every = 0;         // a node is short of memory
   std::int64_t drift_permille = 0; // how much faster or slower a node's clock may run

@@ -93,7 +93,12 @@ void reckoning::check_partitions() {
       complain("still has commands waiting");
     if (checkers_.cluster.members({p}) != home_.target({p}))
       complain("is not where it shall be");
-    checkers_.lines.at_the_end(s.time.log, {p});
+    if (s.moving_slots > 0)
+      complain("still has an event on its way");
+    checkers_.lines.at_the_end([&](event_number event) {
+      const auto& slots = r->core().slots();
+      return slots.is_here(event) ? std::make_optional(slots.time_of(event, s.time).log) : std::nullopt;
+    });
   }
 }
 

@@ -4,6 +4,8 @@
 #include "sim_cluster.hpp"
 #include "sim_node.hpp"
 
+#include "cluster/partition/activation.hpp"
+#include "cluster/partition/wire.hpp"
 #include "cluster/wire.hpp"
 #include "core/overloaded.hpp"
 #include "core/planted.hpp"
@@ -16,7 +18,10 @@ replica::replica(scene& run, sim_node& node, partition_id id) : run_{run}, node_
 
 void replica::start(const storage::recovered& found, const raft::membership& bootstrap, bool may_vote) {
   node_.all_checkers().replay.recovered(id_, found);
-  read_digests();
+  partition::slot_table slots{id_, {}};
+  if (proto::PartitionRecord p; found.checkpoint && p.ParseFromString(found.checkpoint->record))
+    slots.restore(p);
+  read_digests(slots);
   reached_ = found.checkpoint ? found.checkpoint->index : 0;
   core_ = std::make_unique<partition::core>(node_.config_of(id_));
   auto begin = to_start(found, bootstrap);
@@ -26,10 +31,13 @@ void replica::start(const storage::recovered& found, const raft::membership& boo
   handle(std::move(begin));
 }
 
-/// What the disk keeps as a checkpoint must be what was true at its index.
-void replica::read_digests() {
+/// What the disk keeps as a checkpoint must be what was true at its index. Of an event that is coming, it may be a part.
+void replica::read_digests(const partition::slot_table& slots) {
   digest_ = {};
   for (const auto& of : node_.disk().stored_entities(id_)) {
+    const auto* s = slots.find(of.event);
+    if (s != nullptr && s->where == partition::slot_state::stage::arriving)
+      continue;
     auto pieces = node_.disk().peek(id_, of);
     if (!pieces.empty())
       digest_.set(of, digest_of(of, *actors::make_entity(of, pieces)));
@@ -48,7 +56,7 @@ void replica::written(std::uint64_t write) {
 }
 
 void replica::installed() {
-  read_digests();
+  read_digests(core_->slots());
   run_.untrue.erase({node_.id(), id_});
   reached_ = core_->applied();
   bool is_due = reached_ % run_.settings.digest_every == 0;
@@ -91,6 +99,8 @@ void replica::carry_out(partition::outputs& out) {
   if (out.reset)
     reset();
   write(out);
+  for (const auto& o : out.opened)
+    open_slot(o); // and perhaps it is gone again
   tell_entities(out);
   for (const auto& f : out.feed)
     node_.all_checkers().feed(id_, f);
@@ -149,34 +159,33 @@ void replica::write(partition::outputs& out) {
     node_.writer().append_feed(id_, f.index, f.record);
 }
 
-/// The order matters: what ended is gone before anything new; questions are asked before their entity may be told to
-/// stop; a share is asked for before anything newer is delivered.
+/// The order matters, and is production's: who is woken for a question may be asked for its share at once; that is asked for
+/// before anything newer is delivered, and before its entity ends.
 void replica::tell_entities(partition::outputs& out) {
-  for (auto event : out.forgotten) {
-    std::erase_if(entities_, [&](const auto& known) { return known.first.event == event; });
-    std::erase_if(touched_, [&](const auto& of) { return of.event == event; });
-    digest_.erase_group(event);
-  }
-  for (auto& a : out.asks)
-    if (auto e = find(a.what.to, a.activate, a.record))
-      post(e, [this, e, asked = std::move(a)]() mutable { ask(*e, asked); });
   for (auto& p : out.publishes)
-    if (auto e = find(p.of, p.activate, nullptr))
+    if (auto e = find(p.of, p.activate, p.record))
       post(e, [this, e, now = p.now] {
         if (wake(*e) && node_.all_checkers().follows({node_.id(), node_.incarnation()}, id_))
           for (const auto& published : e->shell->publish_all(now))
             node_.all_checkers().publish(actors::unbox(published));
       });
+  for (auto& a : out.asks)
+    if (auto e = find(a.what.to, a.activate, a.record))
+      post(e, [this, e, asked = std::move(a)]() mutable { ask(*e, asked); });
   for (auto& s : out.saves)
-    if (auto e = find(s.of, partition::activation::none, nullptr))
+    if (auto e = find(s.of, partition::activation::none, {}))
       post(e, [this, e, s] { save(e, s); });
   for (auto& d : out.deliveries)
     if (auto e = find(d.to, d.activate, d.record))
       post(e, [this, e, delivery = std::move(d)] { deliver(*e, delivery); });
+  for (auto event : out.forgotten) {
+    std::erase_if(entities_, [&](const auto& known) { return known.first.event == event; });
+    std::erase_if(touched_, [&](const auto& of) { return of.event == event; });
+    digest_.erase_group(event);
+  }
 }
 
-replica::entity_pointer replica::find(const entity_ref& of, partition::activation activate,
-                                      std::shared_ptr<const std::string> record) {
+replica::entity_pointer replica::find(const entity_ref& of, partition::activation activate, partition::kept_pieces record) {
   auto known = entities_.find(of);
   if ((known == entities_.end()) != (activate != partition::activation::none)) {
     run_.fail("host", to_string(of) + (known == entities_.end() ? " is not active, but was not to be activated"
@@ -206,16 +215,12 @@ void replica::post(const entity_pointer& to, What what) {
 bool replica::wake(entity& e) {
   if (e.shell)
     return true;
-  loaded_pieces pieces;
-  if (e.activate == partition::activation::fresh)
-    pieces = node_.disk().load(id_, e.ref);
-  else if (e.record)
-    pieces.emplace_back(0, *e.record);
+  auto pieces = partition::pieces_of(e.activate, e.record, [&] { return node_.disk().load(id_, e.ref); });
   if (node_.disk().dead())
     return false;
-  e.shell = actors::make_entity(e.ref, pieces);
+  e.shell = actors::make_entity(e.ref, pieces, e.activate == partition::activation::adopted);
   if (run_.telling())
-    run_.say("wake " + to_string(e.ref) + (e.record ? " from its record" : " from " + std::to_string(pieces.size()) + " pieces"));
+    run_.say("wake " + to_string(e.ref) + (!e.record.empty() ? " from its record" : " from " + std::to_string(pieces.size()) + " pieces"));
   if (auto hash = digest_of(e.ref, *e.shell); hash != digest_.of(e.ref))
     run_.fail("activation", to_string(e.ref) + " woke up with another state than it went to sleep with");
   return true;
@@ -224,9 +229,12 @@ bool replica::wake(entity& e) {
 void replica::deliver(entity& e, const partition::delivery& d) {
   if (!wake(e))
     return;
+  if (executing_ != d.index)
+    stamps_.clear();
   executing_ = d.index;
-  executing_at_ = d.now;
-  node_.all_checkers().replay.stamped(id_, d.index, d.now);
+  stamps_[e.ref.event] = {id_, d.as_of, d.now.log, d.now.wall};
+  if (!core_->slots().is_shifted(e.ref.event)) // else it has a clock of its own
+    node_.all_checkers().replay.stamped(id_, d.index, d.now);
   auto done = e.shell->deliver(d);
   touched_.insert(e.ref);
   handle(std::move(done));
@@ -253,12 +261,14 @@ void replica::save(const entity_pointer& e, const partition::save_request& s) {
 void replica::ask(entity& e, partition::ask& a) {
   if (!wake(e))
     return;
-  node_.answer({id_, a.index, a.now.log, a.now.wall}, {{a.what.from, a.index, e.shell->ask(a.now, a.what.body)}}, true);
+  entry_stamps stamps{{e.ref.event, {id_, a.as_of, a.now.log, a.now.wall}}};
+  node_.answer(id_, a.index, stamps, {{a.what.from, a.as_of, e.shell->ask(a.now, a.what.body)}}, true);
 }
 
 /// Right after an entry and before the next one reaches any entity: all of them are as of `applied`.
 void replica::take_digest() {
   auto index = core_->applied();
+  close_slots();
   auto& all_checkers = node_.all_checkers();
   for (auto i = reached_ + 1; i <= index; ++i) {
     auto e = log_.find(i);
@@ -287,6 +297,32 @@ void replica::take_digest() {
     all_checkers.replay.reached(id_, index, core_->state_hash(), all);
   if (core_->leading())
     all_checkers.follow({node_.id(), node_.incarnation()}, id_, index);
+}
+
+/// What leaves is as it is here, whoever reads it; and so it must be where it comes to.
+void replica::close_slots() {
+  for (const auto& [slot, s] : core_->slots().all()) {
+    if (s.where != partition::slot_state::stage::leaving || is_untrue() ||
+        node_.all_checkers().replay.as_fenced(slot, id_, s.fenced) != nullptr)
+      continue;
+    std::map<entity_ref, std::uint64_t> all;
+    for (const auto& of : touched_)
+      if (auto known = entities_.find(of); known != entities_.end() && known->second->shell && slot_of(of.event) == slot)
+        digest_.set(of, digest_of(of, *known->second->shell));
+    for (const auto& [of, value] : digest_.values())
+      if (of.event && slot_of(of.event) == slot)
+        all.emplace(of, value);
+    node_.all_checkers().replay.fenced(slot, id_, s.fenced, std::move(all));
+  }
+}
+
+void replica::open_slot(const partition::slot_opened& o) {
+  ++run_.counts[deed::slots_opened];
+  const auto* all = node_.all_checkers().replay.as_fenced(o.slot, o.from, o.fenced);
+  if (all == nullptr)
+    return run_.fail("host", "slot " + std::to_string(o.slot.value) + " is open before anybody closed it");
+  for (const auto& [of, value] : *all)
+    digest_.set(of, value);
 }
 
 void replica::tell_peers(partition::outputs& out) {
@@ -327,7 +363,6 @@ void replica::load(const raft::load& wanted) {
 
 void replica::tell_world(partition::outputs& out) {
   auto& all = node_.all_checkers();
-  entry_stamp at{id_, executing_, executing_at_.log, executing_at_.wall};
   bool leaves = !out.answers.empty() || !out.publications.empty() || !out.effects.empty() || !out.notes.empty();
   if (leaves && !led_ && !core_->leading())
     return run_.fail("host", "partition " + std::to_string(id_.value) + " acts at node " +
@@ -335,10 +370,16 @@ void replica::tell_world(partition::outputs& out) {
   if (leaves)
     all.replay.promised(id_, core_->applied());
   if (!out.publications.empty() && all.follows({node_.id(), node_.incarnation()}, id_))
-    all.published(at, out.publications);
-  node_.answer(at, out.answers, false);
+    all.published(stamps_, out.publications);
+  node_.answer(id_, executing_, stamps_, out.answers, false);
   for (const auto& r : out.refusals)
     node_.refuse(id_, r);
+  for (auto event : out.left)
+    node_.leaves(id_, event);
+  for (const auto& home : out.homes)
+    node_.learn(home);
+  for (const auto& p : out.pulls)
+    node_.pull_slot(id_, p);
   for (const auto& e : out.effects)
     node_.charge(id_, e);
   for (auto& n : out.notes)

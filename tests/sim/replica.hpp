@@ -42,7 +42,7 @@ private:
     entity_ref ref;
     std::unique_ptr<actors::entity_shell> shell; // null until its first message
     partition::activation activate{};
-    std::shared_ptr<const std::string> record;
+    partition::kept_pieces record;
     micros busy_until = 0;
     bool ended = false; // by a reset: its mailbox is gone as well
   };
@@ -63,7 +63,7 @@ private:
   void set_timer(host_time at);
   void arm();
 
-  entity_pointer find(const entity_ref& of, partition::activation activate, std::shared_ptr<const std::string> record);
+  entity_pointer find(const entity_ref& of, partition::activation activate, partition::kept_pieces record);
   template <class What>
   void post(const entity_pointer& to, What what);
   bool wake(entity& e);
@@ -71,7 +71,9 @@ private:
   void save(const entity_pointer& e, const partition::save_request& s);
   void ask(entity& e, partition::ask& a);
   void take_digest();
-  void read_digests();
+  void read_digests(const partition::slot_table& slots);
+  void close_slots();
+  void open_slot(const partition::slot_opened& o);
 
   scene& run_;
   sim_node& node_;
@@ -83,7 +85,7 @@ private:
   bool led_ = false;        // before the input being handled
   bool was_rejoining_ = false; // when a membership was last executed
   log_index executing_ = 0; // the entry whose deliveries are being worked on
-  entry_time executing_at_;
+  entry_stamps stamps_;     // of its events
   log_index reached_ = 0;
   digest digest_;
   std::set<entity_ref> touched_; // since the digest was last taken

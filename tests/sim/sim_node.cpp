@@ -3,6 +3,7 @@
 #include "sim_cluster.hpp"
 #include "wording.hpp"
 
+#include "actors/slot_source.hpp"
 #include "cluster/wire.hpp"
 #include "codec/message.hpp"
 #include "codec/reply.hpp"
@@ -230,19 +231,19 @@ void sim_node::ask(partition_id partition, std::vector<partition::query> all) {
     refuse(partition, {q.from, errc::not_leader});
 }
 
-void sim_node::answer(const entry_stamp& at, const std::vector<partition::answer_out>& all, bool is_query) {
+void sim_node::answer(partition_id partition, log_index index, const entry_stamps& stamps,
+                      const std::vector<partition::answer_out>& all, bool is_query) {
   std::map<node_id, answers_parcel> elsewhere;
   for (const auto& a : all) {
     const auto& reply = actors::unbox(a.body);
-    checkers_.answers_leave(at, {id_, incarnation_}, a.to, reply, is_query);
+    checkers_.answers_leave(partition, index, stamps, {id_, incarnation_}, a.to, reply, is_query);
     if (a.to.node == id_)
-      bridge_->answered(a.to, at.partition, at.index, std::make_shared<const domain::reply>(reply));
+      bridge_->answered(a.to, partition, a.index, std::make_shared<const domain::reply>(reply));
     else
-      elsewhere[a.to.node].replies.emplace_back(a.to, codec::encode(reply));
+      elsewhere[a.to.node].replies.push_back({a.to, a.index, codec::encode(reply)});
   }
   for (auto& [node, answers] : elsewhere) {
-    answers.partition = at.partition;
-    answers.index = at.index;
+    answers.partition = partition;
     send(node, std::move(answers));
   }
 }
@@ -275,14 +276,7 @@ void sim_node::send_note(partition_id to, partition::proposal note) {
       notes_until_[to] = run_.time.now() + takes;
     }
     clock_.after(takes, [this, to, note] {
-      auto* own = find(to);
-      auto leader = own != nullptr ? own->core().status().consensus.leader : node_id{};
-      if (!leader)
-        leader = bridge_->leader_of(to);
-      if (!leader) {
-        auto all = home_.candidates(to);
-        leader = run_.dice.one_of(all);
-      }
+      auto leader = leader_of(to);
       if (run_.telling() && note.note)
         run_.say("node " + std::to_string(id_.value) + " note " + std::to_string(note.note->sequence) + " of partition " +
                  std::to_string(note.note->partition.value) + " to partition " + std::to_string(to.value) + " at node " +
@@ -304,6 +298,51 @@ void sim_node::charge(partition_id partition, const partition::effect_out& effec
   if (!c)
     return run_.fail("host", "an effect that is no charge");
   clock_.after(run_.dice.between(0, 100), [this, partition, of = effect.of, charge = *c] { desk_->start(partition, of, charge); });
+}
+
+void sim_node::leaves(partition_id partition, event_number event) {
+  checkers_.leaves(partition, event);
+  clock_.after(101, [this, partition, event] { desk_->leave(partition, event); });
+}
+
+void sim_node::learn(const partition::slot_home& home) {
+  bridge_->learn(home);
+}
+
+/// From whoever leads where it is, if that is known here; else from anybody: every replica has it, sooner or later.
+void sim_node::pull_slot(partition_id to, const partition::slot_pull& what) {
+  auto leader = leader_of(what.from);
+  if (run_.telling())
+    run_.say("node " + std::to_string(id_.value) + " partition " + std::to_string(to.value) + " pulls slot " +
+             std::to_string(what.slot.value) + " of partition " + std::to_string(what.from.value) + " from node " +
+             std::to_string(leader.value));
+  send(leader, slot_request{to, what});
+}
+
+/// As far as anybody here knows; or somebody who may know.
+node_id sim_node::leader_of(partition_id partition) {
+  auto* own = find(partition);
+  auto leader = own != nullptr ? own->core().status().consensus.leader : node_id{};
+  if (!leader)
+    leader = bridge_->leader_of(partition);
+  if (!leader || (leader == id_ && own == nullptr)) { // it led once
+    auto all = home_.candidates(partition);
+    leader = run_.dice.one_of(all);
+  }
+  return leader;
+}
+
+void sim_node::on(node_id from, std::uint64_t, slot_request& p) {
+  auto* r = find(p.what.from);
+  auto image = r != nullptr ? disk_.pin(p.what.from, r->core().status().checkpoint) : nullptr;
+  auto step = image ? actors::read_slot(*image, p.what, p.to, run_.settings.chunk_bytes) : std::string{};
+  if (!disk_.dead())
+    send(from, slot_parcel{p.to, {p.what.slot, p.what.fenced, p.what.position, std::move(step)}});
+}
+
+void sim_node::on(node_id, std::uint64_t, slot_parcel& p) {
+  if (auto* r = find(p.to))
+    r->handle(std::move(p.what));
 }
 
 void sim_node::leading_ended(partition_id partition) {
@@ -385,11 +424,11 @@ void sim_node::on(node_id, std::uint64_t, questions_parcel& p) {
 }
 
 void sim_node::on(node_id, std::uint64_t, answers_parcel& p) {
-  for (const auto& [to, bytes] : p.replies) {
-    auto reply = codec::decode_reply(bytes);
+  for (const auto& item : p.replies) {
+    auto reply = codec::decode_reply(item.reply);
     if (!reply)
       return run_.fail("codec", "a reply does not parse");
-    bridge_->answered(to, p.partition, p.index, std::make_shared<const domain::reply>(std::move(*reply)));
+    bridge_->answered(item.to, p.partition, item.index, std::make_shared<const domain::reply>(std::move(*reply)));
   }
 }
 

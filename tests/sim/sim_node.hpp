@@ -78,10 +78,16 @@ public:
   void propose(partition_id partition, std::vector<partition::proposal> all);
   void ask(partition_id partition, std::vector<partition::query> all);
   /// To an entry's commands, or to queries. Those for one node travel together.
-  void answer(const entry_stamp& at, const std::vector<partition::answer_out>& all, bool is_query);
+  void answer(partition_id partition, log_index index, const entry_stamps& stamps, const std::vector<partition::answer_out>& all,
+              bool is_query);
   void refuse(partition_id by, const partition::refusal_out& refusal);
   void send_note(partition_id to, partition::proposal note);
   void charge(partition_id partition, const partition::effect_out& effect);
+  /// Its charges are the next partition's.
+  void leaves(partition_id partition, event_number event);
+  node_id leader_of(partition_id partition);
+  void pull_slot(partition_id to, const partition::slot_pull& what);
+  void learn(const partition::slot_home& home);
   void role_changed(partition_id partition, const raft::role_changed& role);
   void leading_began(partition_id partition, log_term term);
   void leading_ended(partition_id partition);
@@ -104,6 +110,8 @@ private:
   void on(node_id from, std::uint64_t incarnation, hash_parcel& p);
   void on(node_id from, std::uint64_t incarnation, chunk_request& p);
   void on(node_id from, std::uint64_t incarnation, chunk_parcel& p);
+  void on(node_id from, std::uint64_t incarnation, slot_request& p);
+  void on(node_id from, std::uint64_t incarnation, slot_parcel& p);
 
   void settle(const entity_ref& session, const domain::charge_settled& outcome);
   void on_durable(const disk_writer::durable& d);

@@ -1,6 +1,9 @@
 #include "storms.hpp"
 
+#include "core/slot.hpp"
+
 #include <algorithm>
+#include <iterator>
 #include <vector>
 
 namespace sluice::simulation {
@@ -39,6 +42,7 @@ void storms::begin() {
           r->handle(partition::shrink{});
       });
   });
+  every(plan.move_slot_every, [this] { move_slot(); });
   if (plan.nodes == 1)
     return;
   every(plan.mass_crash_every, [this] { crash_many(); });
@@ -278,6 +282,27 @@ void storms::move() {
     run_.say(text);
   }
   home_.aim(p, std::move(next));
+}
+
+void storms::move_slot() {
+  auto partitions = home_.places().partitions();
+  const auto& events = home_.nodes().front().all_checkers().events();
+  if (partitions < 2 || events.empty())
+    return;
+  auto event = *std::next(events.begin(), static_cast<std::ptrdiff_t>(run_.dice.below(events.size())));
+  partition_id to{static_cast<std::uint32_t>(run_.dice.below(partitions))};
+  for (std::uint32_t p = 0; p < partitions; ++p) {
+    auto* l = home_.leader({p});
+    if (l == nullptr || l->node().clock().paused() ||
+        l->core().prospect(slot_of(event), to).is != partition::slot_prospect::kind::possible)
+      continue;
+    ++run_.counts[fault::moved_slot];
+    if (run_.telling())
+      run_.say("event " + std::to_string(event.value) + " shall move from partition " + std::to_string(p) + " to " +
+               std::to_string(to.value));
+    l->node().clock().after(0, [l, event, to] { l->handle(partition::move_slot{slot_of(event), to}); });
+    return;
+  }
 }
 
 void storms::transfer() {

@@ -36,6 +36,7 @@ private:
   sim_node* one_that_may_fail();
   void move();
   void transfer();
+  void move_slot();
   void jump_clock();
   void let_one_die();
 

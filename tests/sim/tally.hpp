@@ -49,6 +49,7 @@ enum class fault : std::uint8_t {
   transfer,          // a leader is asked to hand over
   corrupt_tail,      // an entry in every log of a node can not be read any more
   flipped_state,     // a replica's state is another after a restart, and no checksum tells
+  moved_slot,        // an event changes partitions
   count_,
 };
 
@@ -59,7 +60,7 @@ constexpr std::array<std::string_view, static_cast<std::size_t>(fault::count_)> 
     "wall_jump",       "overload",         "lost_message",  "late_message",    "repeated_message", "broken_link",
     "split",           "isolated_leader",  "false_alarm",   "mass_crash",      "pause",         "slow_spell",
     "full_disk",       "lost_tail",        "wiped_disk",    "clock_drift",     "moved",         "transfer",
-    "corrupt_tail",    "flipped_state"};
+    "corrupt_tail",    "flipped_state",    "moved_slot"};
 
 /// Operations that succeeded, as the engine answered them.
 enum class deed : std::uint8_t {
@@ -102,6 +103,7 @@ enum class deed : std::uint8_t {
   compared,   // state hashes of voters, by the others
   found_untrue, // replicas whose state was another than the others'
   late_answers, // of a leader whom another had followed: checked for less
+  slots_opened, // by a replica
   count_,
 };
 
@@ -109,7 +111,7 @@ constexpr std::array<std::string_view, static_cast<std::size_t>(deed::count_)> d
     "defined", "redefined", "controlled", "removed",   "joined",   "admitted",    "claimed",  "left",       "completed",
     "held",    "held_across", "held_places", "contended", "extended", "released", "lapsed",     "paying",   "paid_free",  "confirmed",
     "failed",  "cancelled", "refunded",   "stuck", "replayed",  "asked",    "refused",     "checkpoints", "restarts", "passivated",
-    "replays_checked", "led", "forwarded", "resent", "fetched", "readmitted", "compared", "found_untrue", "late_answers"};
+    "replays_checked", "led", "forwarded", "resent", "fetched", "readmitted", "compared", "found_untrue", "late_answers", "slots_opened"};
 
 struct tally {
   std::array<std::uint64_t, static_cast<std::size_t>(fault::count_)> faults{};

@@ -144,7 +144,7 @@ void command_pump::follow(std::uint32_t lane, action a) {
   switch (a.is) {
   case what::send:
   case what::ask: {
-    auto partition = routes_.places().of_event(a.to.event).value;
+    auto partition = routes_.place_of(a.to.event).value;
     auto origin = routes_.origin_of(port_, (round_ << lane_bits | lane) & 0x00FF'FFFF'FFFF'FFFF);
     if (a.is == what::ask) {
       queries_[partition].push_back({std::move(a.to), origin, actors::box(std::move(a.body))});

@@ -132,6 +132,30 @@ void transfer_partition(const settings& s, std::uint32_t partition, const std::s
        to.empty() ? "its leader hands over" : "its leader hands over to " + to);
 }
 
+void move_event(const settings& s, const std::string& event, std::uint32_t partition, unsigned wait_seconds) {
+  using clock = std::chrono::steady_clock;
+  admin_api api{s};
+  std::string body;
+  codec::json_writer{body}.begin_object().field("event", event).field("partition", partition).end_object();
+  auto is_there = [&] {
+    return flag_in(api.send(verb::post, std::string{actions} + "move", body, "moving the event").body, "moved");
+  };
+  auto until = clock::now() + std::chrono::seconds{wait_seconds};
+  auto where = "partition " + std::to_string(partition);
+  progress shown{!s.json};
+  while (!is_there()) {
+    if (wait_seconds == 0)
+      return tell(s, "event", event, "on its way to " + where);
+    if (clock::now() >= until)
+      throw failure{exit_code::not_ready, "event " + event + " is not in " + where +
+                                              " yet; it goes on, and saying the same again shows how far it is"};
+    shown.show("moving " + event + " to " + where);
+    std::this_thread::sleep_for(std::chrono::milliseconds{200});
+  }
+  shown.clear();
+  tell(s, "event", event, "is in " + where);
+}
+
 void rebalance_cluster(const settings& s) {
   admin_api{s}.send(verb::post, std::string{actions} + "rebalance", "{}", "spreading leaders");
   tell(s, "cluster", {}, "leaders are being spread");

@@ -76,6 +76,8 @@ void show_cluster_audit(const settings& s);
 /// An empty `to`: whoever is best.
 void transfer_partition(const settings& s, std::uint32_t partition, const std::string& to);
 void rebalance_cluster(const settings& s);
+/// Waits until it is there, for so long.
+void move_event(const settings& s, const std::string& event, std::uint32_t partition, unsigned wait_seconds);
 /// `hook`, if any, is run by the shell with the advice as JSON on its standard input, if there is advice.
 void advise(const settings& s, const std::string& hook);
 void make_certificates(const settings& s, const std::filesystem::path& folder, const std::vector<std::string>& names);
