@@ -75,7 +75,7 @@ public:
   void transfer(partition_id partition, node_id to, http::node_services::on_done done);
   void rebalance(http::node_services::on_done done);
   /// Brings the event's slot to that partition, or says how far it is.
-  void move(event_number event, partition_id to, http::node_services::on_moved done);
+  void move(event_number event, partition_id to, const http::node_services::on_moved& done);
   /// Done once every node that can be reached knows the event in this revision, or soon after: whoever defined an event
   /// may use it anywhere.
   void spread(const std::string& slug, std::uint32_t revision, std::function<void()> done);

@@ -33,7 +33,7 @@ prospect prospect_in(const std::string& text) {
 
 } // namespace
 
-void cluster::move(event_number event, partition_id to, http::node_services::on_moved done) {
+void cluster::move(event_number event, partition_id to, const http::node_services::on_moved& done) {
   move(event, to, 1, done);
 }
 

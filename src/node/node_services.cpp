@@ -217,10 +217,10 @@ http::node_services node::services() {
   s.transfer = [this](partition_id p, node_id to, http::node_services::on_done done) {
     cluster_->transfer(p, to, std::move(done));
   };
-  s.move = [this](event_number event, partition_id to, http::node_services::on_moved done) {
+  s.move = [this](event_number event, partition_id to, const http::node_services::on_moved& done) {
     if (backing_up_)
       return done(http::node_services::move_state::impossible, "a backup is being made here; try again when it is done");
-    cluster_->move(event, to, std::move(done));
+    cluster_->move(event, to, done);
   };
   s.rebalance = [this](http::node_services::on_done done) { cluster_->rebalance(std::move(done)); };
   s.spread = [this](const std::string& slug, std::uint32_t revision, std::function<void()> done) {

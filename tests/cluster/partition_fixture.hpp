@@ -105,7 +105,7 @@ public:
   }
 
   void write_all() {
-    for (auto w : std::exchange(writes_, {}))
+    for (const auto& w : std::exchange(writes_, {}))
       make_durable(w);
   }
 
@@ -165,7 +165,7 @@ private:
     for (auto& s : out.saves) {
       if (s.checkpoint != 0)
         shares_at_once = std::max(shares_at_once, ++shares_);
-      todo_.push_back([this, s]() -> input {
+      todo_.emplace_back([this, s]() -> input {
         shares_ -= s.checkpoint != 0 ? 1 : 0;
         auto pieces = shells_.at(s.of)->save();
         if (s.passivate)
@@ -177,13 +177,13 @@ private:
       activate(p.of, p.activate, p.record);
     for (auto& d : out.deliveries) {
       deliveries.push_back(d);
-      todo_.push_back([this, d]() -> input {
+      todo_.emplace_back([this, d]() -> input {
         activate(d.to, d.activate, d.record);
         return shells_.at(d.to)->deliver(d);
       });
     }
     for (auto event : out.forgotten)
-      todo_.push_back([this, event]() -> input {
+      todo_.emplace_back([this, event]() -> input {
         std::erase_if(shells_, [&](const auto& s) { return s.first.event == event; });
         return tick{};
       });
@@ -191,7 +191,7 @@ private:
       for (auto& piece : p.pieces)
         pending_.emplace_back(std::pair{p.of, piece.number}, piece.bytes ? std::optional{piece.bytes()} : std::nullopt);
     for (const auto& e : out.ends)
-      todo_.push_back([e]() -> input { return checkpoint_flushed{e.checkpoint}; });
+      todo_.emplace_back([e]() -> input { return checkpoint_flushed{e.checkpoint}; });
     for (auto& a : out.answers)
       answers.emplace(a.to.request, actors::unbox(a.body));
     for (const auto& r : out.refusals)
