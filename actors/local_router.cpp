@@ -26,11 +26,10 @@ partition_actor local_router::handle_of(partition_id partition) const {
 }
 
 partition_id local_router::place_of(event_number event) const {
-  auto place = places_.of_event(event);
-  if (!event || !any_moved_.load(std::memory_order_acquire))
-    return place;
+  if (!any_moved_.load(std::memory_order_acquire))
+    return places_.of_event(event);
   std::shared_lock lock{lock_};
-  return ways_.follow(slot_of(event), place);
+  return ways_.place_of(places_, event);
 }
 
 void local_router::learn(const partition::slot_home& home) {

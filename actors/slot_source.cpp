@@ -108,7 +108,7 @@ private:
   void finish(proto::SlotLuggage& luggage) {
     luggage.set_log_time_ms(state_->fenced_log_ms());
     luggage.set_wall_time_ms(state_->fenced_wall_ms());
-    luggage.set_index(state_->fenced_index());
+    luggage.set_index(wanted_.fenced + state_->index_shift());
     for (const auto& of : record_.roster())
       if (is_ours(of))
         *luggage.add_roster() = of;

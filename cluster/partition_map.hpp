@@ -45,6 +45,12 @@ public:
       ways_[{slot, by}] = there;
   }
 
+  /// Where to ask for the group: where it was dealt out to, and on from there.
+  partition_id place_of(const partition_map& dealt, event_number event) const {
+    return event ? follow(slot_of(event), dealt.of_event(event)) : dealt.of_event(event);
+  }
+
+private:
   /// The last one known of.
   partition_id follow(slot_number slot, partition_id from) const {
     // What is known of two partitions may be of two times: bounded, whatever it says.
@@ -57,7 +63,6 @@ public:
     return from;
   }
 
-private:
   std::map<std::pair<slot_number, partition_id>, partition_id> ways_;
 };
 

@@ -59,7 +59,7 @@ partition::status core::status() const {
   s.checkpointing = taking_ != 0 && !failed_;
   s.halted = failed_;
   for (const auto& [slot, state] : slots_.all())
-    s.moving_slots += state.where == slot_state::stage::leaving || state.where == slot_state::stage::arriving ? 1 : 0;
+    s.moving_slots += is_under_way(state.where) ? 1 : 0;
   return s;
 }
 
@@ -114,8 +114,7 @@ void core::on(const reading&, propose in, outputs& out) {
     } else if (waiting_.size() >= config_.waiting_commands_max || waiting_bytes_ >= config_.waiting_bytes_max) {
       refuse(p, errc::overloaded, out); // early and cheap, rather than late and queued
     } else {
-      waiting_bytes_ += p.bytes();
-      waiting_.push_back(std::move(p));
+      line_up(std::move(p));
     }
   }
 }
@@ -265,6 +264,11 @@ void core::begin_leading(const reading& now, outputs& out) {
   begin_notes(now);
 }
 
+void core::line_up(proposal p) {
+  waiting_bytes_ += p.bytes();
+  waiting_.push_back(std::move(p));
+}
+
 void core::propose_pulses(const reading& now) {
   for (auto& entity : deadlines_.take_due(log_time_at(now.host))) {
     if (is_planted(planted::lost_pulse) && entity.kind == entity_kind::event)
@@ -274,8 +278,7 @@ void core::propose_pulses(const reading& now) {
     proposal p;
     p.to = std::move(entity);
     p.body = config_.pulse;
-    waiting_bytes_ += p.bytes();
-    waiting_.push_back(std::move(p));
+    line_up(std::move(p));
   }
 }
 

@@ -137,6 +137,7 @@ private:
   void note_sizes(const raft::write& w);
   void follow(const raft::role_changed& role, outputs& out);
   void begin_leading(const reading& now, outputs& out);
+  void line_up(proposal p);
   void propose_pulses(const reading& now);
   void propose_waiting(const reading& now, outputs& out);
   std::vector<proposal> next_batch(std::size_t most);

@@ -63,8 +63,7 @@ void core::propose_step(std::string step) {
   proposal p;
   p.is_step = true;
   p.body = std::move(step);
-  waiting_bytes_ += p.bytes();
-  waiting_.push_back(std::move(p));
+  line_up(std::move(p));
 }
 
 // ---- pulled by the leader of where it goes
@@ -134,13 +133,11 @@ void core::leave(slot_number slot, partition_id to, log_index index, outputs& ou
     return; // asked for twice
   auto event = *events.begin();
   auto fenced_at = slots_.time_of(event, last_);
-  auto fenced_as_of = slots_.index_of(event, index);
   auto& s = slots_.at(slot);
   s.where = slot_state::stage::leaving;
   s.peer = to;
   s.fenced = index;
   s.fenced_at = fenced_at;
-  s.fenced_as_of = fenced_as_of;
   forced_ = true; // the parts are read from it
   for (const auto& [receiver, lane] : outbox_.lanes())
     if (!lane.items.empty() && !is_planted(planted::overtakes_notes))

@@ -75,7 +75,6 @@ void slot_table::save(proto::PartitionRecord& to) const {
     r.set_wall_floor_ms(to_ms(s.wall_floor));
     r.set_fenced_log_ms(to_ms(s.fenced_at.log));
     r.set_fenced_wall_ms(to_ms(s.fenced_at.wall));
-    r.set_fenced_index(s.fenced_as_of);
     r.set_since(s.since);
     r.set_dealt(s.dealt.value);
     for (const auto& [receiver, last] : s.awaits) {
@@ -106,7 +105,6 @@ void slot_table::restore(const proto::PartitionRecord& from) {
     s.index_shift = r.index_shift();
     s.wall_floor = wall_time_from_ms(r.wall_floor_ms());
     s.fenced_at = {log_time_from_ms(r.fenced_log_ms()), wall_time_from_ms(r.fenced_wall_ms())};
-    s.fenced_as_of = r.fenced_index();
     s.since = r.since();
     s.dealt = {r.dealt()};
     s.luggage = r.luggage();

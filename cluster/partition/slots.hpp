@@ -1,10 +1,10 @@
 // Slots on their way between partitions. A slot is where it was dealt out at the founding, until it is moved:
 //
-//   A: leaves    from this entry on A executes nothing of it; a checkpoint is taken that has all of it
-//   B: arrives   a note of A, once all its notes to others have arrived (B's may not overtake them); B's leader pulls
-//   the pieces, part by part, out of a checkpoint of A B: part      each is an entry of B's log, so that every replica
-//   of B adopts the same; with the last one it is open here A: taken     a note of B: A forgets the groups, and from
-//   then on says where they live
+//   1. A leaves:  from this entry on A executes nothing of it; a checkpoint is taken that has all of it
+//   2. B arrives: a note of A, once all its notes to others have arrived (B's may not overtake them); B's leader pulls
+//                 the pieces, part by part, out of a checkpoint of A
+//   3. B part:    each is an entry of B's log, so that every replica of B adopts the same; the last opens it
+//   4. A taken:   a note of B: A forgets the groups, and from then on says where they live
 //
 // Exactly one partition executes a slot at any time: B opens after A has closed, in the order of the notes, which
 // arrive exactly once. Nothing else has to agree: who knows only where a slot was dealt out is passed on from there.
@@ -53,12 +53,16 @@ struct slot_state {
 
   std::map<partition_id, std::uint64_t> awaits; // leaving: notes that have to arrive first, by receiver the last one
   entry_time fenced_at;                         // leaving: the groups' time
-  log_index fenced_as_of = 0;                   // leaving: the groups' index
   std::vector<slot_stay> stays;                 // before this one, oldest first
   log_index since = 0;                          // here, leaving: first entry of this stay
   std::vector<waiting_note> notes;              // arriving: for when it is open
   proto::SlotLuggage luggage;                   // arriving: what came of it
 };
+
+/// Between two partitions: neither executes it.
+inline bool is_under_way(slot_state::stage where) {
+  return where == slot_state::stage::leaving || where == slot_state::stage::arriving;
+}
 
 /// Owned by one partition core. A function of the log.
 class slot_table {

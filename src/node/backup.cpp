@@ -65,11 +65,9 @@ std::string hash_of_file(const fs::path& path, std::uint64_t& bytes) {
 }
 
 bool has_slots_under_way(const std::string& record) {
-  using stage = partition::slot_state::stage;
   proto::PartitionRecord p;
   return !p.ParseFromString(record) || std::any_of(p.slots().begin(), p.slots().end(), [](const auto& s) {
-    auto where = static_cast<stage>(s.stage());
-    return where == stage::leaving || where == stage::arriving;
+    return partition::is_under_way(static_cast<partition::slot_state::stage>(s.stage()));
   });
 }
 

@@ -12,6 +12,11 @@ from shopper import History, Shopper, Walker
 SEATS = [f"A-{row}-{n}" for row in range(1, 41) for n in range(1, 51)]
 
 
+# What `Load` sells.
+SHOW = definition("show", rows=40, seats=50, area=5000, price=1000, limitPerUser=8, keepActiveAfterBooking=True,
+                  admission={"maxActiveUsers": 6})
+
+
 class Balancer(threading.Thread):
     """What stands in front of nodes: looks which of them are ready."""
 
@@ -83,8 +88,7 @@ class UnderLoad(HistoryChecks, ClusterCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.cluster.put_event(definition("show", rows=40, seats=50, area=5000, price=1000, limitPerUser=8,
-                                         keepActiveAfterBooking=True, admission={"maxActiveUsers": 6}))
+        cls.cluster.put_event(SHOW)
         cls.history = History()
         cls.phases = []  # (what, number of the node it happened to, from, to)
         load = Load(cls.cluster.nodes, cls.history, [Guest] * 6 + [Stroller] * 2)

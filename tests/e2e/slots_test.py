@@ -7,7 +7,7 @@ import time
 
 from backup_test import restored
 from cluster import PARTITIONS, ClusterCase
-from cluster_load_test import Guest, Load, Stroller
+from cluster_load_test import SHOW, Guest, Load, Stroller
 from harness import Customer, definition, main, wait_for
 from history_checks import HistoryChecks
 from shopper import History
@@ -135,8 +135,7 @@ class UnderLoad(HistoryChecks, MoveCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.cluster.put_event(definition("show", rows=40, seats=50, area=5000, price=1000, limitPerUser=8,
-                                         keepActiveAfterBooking=True, admission={"maxActiveUsers": 6}))
+        cls.cluster.put_event(SHOW)
         cls.history = History()
         load = Load(cls.cluster.nodes, cls.history, [Guest] * 6 + [Stroller] * 2)
         cls.stood_still = []
@@ -147,7 +146,7 @@ class UnderLoad(HistoryChecks, MoveCase):
                 if step in (3, 6):
                     threading.Timer(0.05, cls.cluster.leader(cls.cluster.homes["show"]).kill).start()
                 began = time.monotonic()
-                cls.go(cls, "show", partition)
+                cls.go("show", partition)
                 cls.stood_still.append(time.monotonic() - began)
                 for node in cls.cluster.nodes:
                     if not node.running:
@@ -157,12 +156,13 @@ class UnderLoad(HistoryChecks, MoveCase):
         cls.cluster.any().act("show", "drain")
         cls.node = cls.cluster[1]
 
-    def go(self, event, partition):
+    @classmethod
+    def go(cls, event, partition):
         """With a leader gone it may have to be said twice."""
         for _ in range(10):
-            node = next(n for n in self.cluster.nodes if n.running and n.is_ready())
+            node = next(n for n in cls.cluster.nodes if n.running and n.is_ready())
             if node.ctl("cluster", "move", event, str(partition), "--wait", "20").returncode == 0:
-                self.cluster.homes[event] = partition
+                cls.cluster.homes[event] = partition
                 return
             time.sleep(0.5)
         raise AssertionError(f"{event} does not get to partition {partition}")

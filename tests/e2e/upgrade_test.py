@@ -3,8 +3,8 @@ new one understands is refused until all run it and an operator says so; from th
 import time
 
 from cluster import ClusterCase
-from cluster_load_test import Guest, Load, Stroller
-from harness import Customer, definition, main, wait_for
+from cluster_load_test import SHOW, Guest, Load, Stroller
+from harness import Customer, main, wait_for
 from history_checks import HistoryChecks
 from programs import PROGRAMS
 from shopper import History
@@ -21,8 +21,7 @@ class Upgrade(HistoryChecks, ClusterCase):
     def setUpClass(cls):
         super().setUpClass()
         cls.levels = [cls.levels_now()]
-        cls.cluster.put_event(definition("show", rows=40, seats=50, area=5000, price=1000, limitPerUser=8,
-                                         keepActiveAfterBooking=True, admission={"maxActiveUsers": 6}))
+        cls.cluster.put_event(SHOW)
         cls.history = History()
         cls.told = {}
         load = Load(cls.cluster.nodes, cls.history, [Guest] * 4 + [Stroller] * 2)

@@ -35,8 +35,7 @@ void bridge::begin(const entity_ref& to, std::shared_ptr<const domain::message> 
 }
 
 partition_id bridge::place_of(event_number event) const {
-  auto dealt = node_.home().places().of_event(event);
-  return event ? ways_.follow(slot_of(event), dealt) : dealt;
+  return ways_.place_of(node_.home().places(), event);
 }
 
 bool bridge::gave_up(std::map<std::uint64_t, pending>::iterator late) {
