@@ -32,9 +32,10 @@ std::optional<partition::slot_home> moved_in(const proto::ForwardedAnswer& a) {
 
 /// Those that travel as a note of their partition; the others are proposed where they are executed.
 bool is_step(const proto::Command& c, std::size_t partitions) {
-  proto::SlotStep step;
+  proto::PartitionStep step;
   return c.has_note() && step.ParseFromString(c.body()) && step.slot() < slot_count &&
-         (step.has_taken() || (step.has_arrives() && step.arrives().from() < partitions));
+         (step.has_taken() || (step.has_arrives() && step.arrives().from() < partitions) ||
+          (step.has_claimed() && step.claimed().by() < partitions));
 }
 
 } // namespace

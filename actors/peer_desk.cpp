@@ -28,7 +28,7 @@ constexpr std::size_t slots_given_max = 256;
 bool makes_sense(const proto::PulledSlot& part) {
   if (part.step().empty())
     return true;
-  proto::SlotStep step;
+  proto::PartitionStep step;
   if (!step.ParseFromString(part.step()) || !step.has_part() || step.slot() != part.slot() ||
       step.part().position() != part.position() || step.part().fenced() != part.fenced())
     return false;

@@ -128,7 +128,7 @@ private:
   proto::PartitionRecord record_;
   const proto::SlotRecord* state_ = nullptr;
   proto::SlotPosition position_;
-  proto::SlotStep step_;
+  proto::PartitionStep step_;
   std::size_t filled_ = 0;
   bool is_full_ = false;
 };

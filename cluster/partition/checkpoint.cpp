@@ -4,6 +4,7 @@
 #include "cluster/partition/wire.hpp"
 #include "core/planted.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace sluice::partition {
@@ -129,6 +130,8 @@ std::string core::encode_record() const {
   for (auto event : ended_groups_)
     p.add_ended_groups(event.value);
   slots_.save(p);
+  if (founding_ > 1)
+    p.set_founding(founding_);
   return p.SerializeAsString();
 }
 
@@ -144,6 +147,8 @@ bool core::restore_record(const std::string& record) {
     deadlines_.set(decode(d.entity()), log_time_from_ms(d.at_ms()));
   for (const auto& e : p.open_effects())
     open_effects_.emplace(std::make_pair(decode(e.entity()), e.key()), e.body());
+  founding_ = std::max<std::uint32_t>(p.founding(), 1);
+  outbox_.restore(founding_);
   for (const auto& [to, last] : p.outbox_sequences())
     outbox_.restore({to}, last);
   for (const auto& i : p.outbox())

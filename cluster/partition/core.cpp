@@ -2,6 +2,7 @@
 #include "cluster/partition/core.hpp"
 
 #include "core/planted.hpp"
+#include "core/slot.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -58,6 +59,10 @@ partition::status core::status() const {
   s.refused_total = refused_total_;
   s.checkpointing = taking_ != 0 && !failed_;
   s.halted = failed_;
+  s.founding = founding_;
+  for (auto newest : {roster_.empty() ? event_number{} : roster_.rbegin()->event,
+                      ended_groups_.empty() ? event_number{} : *ended_groups_.rbegin()})
+    s.last_event = std::max(s.last_event, newest);
   for (const auto& [slot, state] : slots_.all())
     s.moving_slots += is_under_way(state.where) ? 1 : 0;
   return s;
@@ -258,10 +263,21 @@ void core::begin_leading(const reading& now, outputs& out) {
   last_wall_ = last_.wall;
   deadlines_.forget_pulses();
   publish_due_ = true;
-  for (const auto& [key, body] : open_effects_)
-    if (slots_.is_here(key.first.event) && !is_planted(planted::drops_open_charges))
-      out.effects.push_back({key.first, key.second, body});
+  resume_effects(out);
   begin_notes(now);
+  if (config_.founding > founding_) {
+    propose_founding();
+    propose_waiting(now, out); // perhaps nothing else ever comes
+  }
+}
+
+/// What is to be done outside, and nobody does: of a slot, or of all.
+void core::resume_effects(outputs& out, std::optional<slot_number> only) {
+  if (!leading_ || is_planted(planted::drops_open_charges))
+    return;
+  for (const auto& [key, body] : open_effects_)
+    if (slots_.is_here(key.first.event) && (!only || slot_of(key.first.event) == *only))
+      out.effects.push_back({key.first, key.second, body});
 }
 
 void core::line_up(proposal p) {

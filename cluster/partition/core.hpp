@@ -14,6 +14,7 @@
 #include "cluster/raft/core.hpp"
 
 #include <deque>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>
@@ -22,7 +23,9 @@
 #include <vector>
 
 namespace sluice::proto {
+class FoundedAnew;
 class SlotArrives;
+class SlotClaimed;
 class SlotPart;
 } // namespace sluice::proto
 
@@ -33,6 +36,8 @@ struct config {
   raft::config consensus;
   std::uint64_t incarnation = 0;                              // of this process; fences answers of earlier ones
   std::function<partition_id(event_number)> place;            // where a placement group was dealt out to
+  std::uint32_t founding = 1;                                 // how often the cluster began, with what was left of it or a
+  std::vector<partition_id> lost;                             // backup; partitions of which this time nothing was left
   std::string pulse;                                          // the body of a pulse
   std::size_t entry_commands_max = 4096;                      // see pace.hpp
   std::size_t entry_bytes_max = 1024 * 1024;
@@ -72,6 +77,8 @@ struct status {
   bool checkpointing = false;
   bool halted = false; // the voters' states differ
   std::size_t moving_slots = 0; // on their way from here or to here
+  std::uint32_t founding = 1;   // see config; the last that is executed here
+  event_number last_event;      // the highest number that was ever executed here
 };
 
 /// What would come of moving a slot to a partition.
@@ -105,6 +112,9 @@ public:
   std::uint64_t state_hash() const { return state_hash_; }
 
   const slot_table& slots() const { return slots_; }
+
+  /// Whether anything of the event was ever executed here, and is not forgotten.
+  bool knows(event_number event) const { return roster_.contains(entity_ref::of_event(event)); }
 
   /// Whether `move_slot` would do anything.
   slot_prospect prospect(slot_number slot, partition_id to) const;
@@ -172,9 +182,19 @@ private:
   void announce(slot_number slot, const slot_state& s);
   void announce_slots();
   void let_go(slot_number slot, outputs& out);
+  void give_up(slot_number slot, partition_id to, std::uint32_t moves, outputs& out);
+  void stay(slot_number slot, log_index fenced, outputs& out);
+  void stay(slot_number slot, slot_state& s, outputs& out);
+  void begin_anew(const proto::FoundedAnew& step, log_index index, outputs& out);
+  void begin_anew(slot_number slot, slot_state& s, const std::set<partition_id>& lost, log_index index, outputs& out);
+  void begin_empty(slot_number slot, slot_state& s, log_index index, outputs& out);
+  void claim(slot_number slot, const slot_state& s, std::set<partition_id> others, partition_id by);
+  void yield(slot_number slot, const proto::SlotClaimed& step, log_index index, outputs& out);
+  void resume_effects(outputs& out, std::optional<slot_number> only = std::nullopt);
   void turn_away(const logged_command& c, outputs& out);
   bool awaits_cleaning() const;
   void propose_step(std::string step);
+  void propose_founding();
   void pull_slots(const reading& now, outputs& out);
 
   // checkpoints
@@ -212,6 +232,7 @@ private:
   inbox inbox_;
   std::set<entity_ref> roster_; // events, blocks, areas and the catalogue's own: what publishes
   slot_table slots_;
+  std::uint32_t founding_ = 1;          // see config
   std::set<event_number> ended_groups_; // groups that were forgotten: numbers are never used again, nothing wakes them
 
   // execution

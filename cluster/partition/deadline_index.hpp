@@ -63,6 +63,16 @@ public:
         by_time_.insert({s.at, &entity});
   }
 
+  /// The group's deadlines come that much later. Ends pulses that were under way for it.
+  void delay_group(event_number event, milliseconds by) {
+    std::vector<std::pair<entity_ref, log_time>> later;
+    for (const auto& [entity, s] : by_entity_)
+      if (entity.event == event)
+        later.emplace_back(entity, s.at + by);
+    for (const auto& [entity, at] : later)
+      set(entity, at);
+  }
+
   void erase_group(event_number event) {
     std::erase_if(by_time_, [&](const auto& d) { return d.entity->event == event; });
     std::erase_if(by_entity_, [&](const auto& d) { return d.first.event == event; });

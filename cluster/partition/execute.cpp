@@ -260,7 +260,8 @@ void core::begin_notes(const reading& now) {
 }
 
 void core::send_notes(outputs& out) {
-  if (!std::exchange(notes_due_, false) || !leading_)
+  bool is_of_before = founding_ < config_.founding; // what was told then may be told otherwise now
+  if (is_of_before || !std::exchange(notes_due_, false) || !leading_)
     return;
   for (const auto& lane : outbox_.lanes())
     courier_.advance(lane.first, lane.second, [&](const outbox::item& item) {

@@ -24,8 +24,13 @@ std::set<event_number> events_of(const std::set<entity_ref>& roster, slot_number
   return events;
 }
 
-std::string step_of(slot_number slot, const std::function<void(proto::SlotStep&)>& fill) {
-  proto::SlotStep step;
+/// As long as nobody was told that it leaves.
+bool may_stay(const slot_state& s) {
+  return s.where == slot_state::stage::leaving && (!s.awaits.empty() || is_planted(planted::calls_off_late));
+}
+
+std::string step_of(slot_number slot, const std::function<void(proto::PartitionStep&)>& fill) {
+  proto::PartitionStep step;
   step.set_slot(slot.value);
   fill(step);
   return step.SerializeAsString();
@@ -33,8 +38,7 @@ std::string step_of(slot_number slot, const std::function<void(proto::SlotStep&)
 
 } // namespace
 
-// ---- asked for
-// -------------------------------------------------------------------------------------------------------
+// ---- asked for ---------------------------------------------------------------------------------------------------
 
 slot_prospect core::prospect(slot_number slot, partition_id to) const {
   using kind = slot_prospect::kind;
@@ -47,6 +51,8 @@ slot_prospect core::prospect(slot_number slot, partition_id to) const {
   if (s != nullptr &&
       (s->where == stage::leaving ? s->peer == to : s->where == stage::arriving && to == config_.partition))
     return {kind::under_way, {}, {}};
+  if (s != nullptr && to == config_.partition && may_stay(*s))
+    return {kind::possible, {}, {}};
   if (s != nullptr && s->where != stage::here)
     return {kind::impossible, {}, "it is on its way to another partition"};
   if (events_of(roster_, slot).empty())
@@ -55,8 +61,14 @@ slot_prospect core::prospect(slot_number slot, partition_id to) const {
 }
 
 void core::on(const reading&, move_slot in, outputs&) {
-  if (prospect(in.slot, in.to).is == slot_prospect::kind::possible)
-    propose_step(step_of(in.slot, [&](auto& step) { step.mutable_leaves()->set_to(in.to.value); }));
+  if (prospect(in.slot, in.to).is != slot_prospect::kind::possible)
+    return;
+  propose_step(step_of(in.slot, [&](auto& step) {
+    if (in.to == config_.partition)
+      step.mutable_stays()->set_fenced(slots_.find(in.slot)->fenced);
+    else
+      step.mutable_leaves()->set_to(in.to.value);
+  }));
 }
 
 void core::propose_step(std::string step) {
@@ -66,8 +78,7 @@ void core::propose_step(std::string step) {
   line_up(std::move(p));
 }
 
-// ---- pulled by the leader of where it goes
-// ---------------------------------------------------------------------------
+// ---- pulled by the leader of where it goes -------------------------------------------------------------------------
 
 void core::pull_slots(const reading& now, outputs& out) {
   std::erase_if(pulling_, [this](const auto& p) {
@@ -100,30 +111,31 @@ void core::on(const reading& now, slot_pulled in, outputs&) {
   propose_step(std::move(in.step));
 }
 
-// ---- executed by every replica
-// ---------------------------------------------------------------------------------------
+// ---- executed by every replica -------------------------------------------------------------------------------------
 
 void core::take_step(std::string_view body, log_index index, outputs& out) {
-  proto::SlotStep step;
+  proto::PartitionStep step;
   if (!step.ParseFromArray(body.data(), static_cast<int>(body.size())))
-    return fail("a step of a slot in log entry " + std::to_string(index) +
-                    " is not of this version; it can not be skipped",
-                out);
+    return fail("a step in log entry " + std::to_string(index) + " is not of this version; it can not be skipped", out);
   state_hash_ = hash_of(body, state_hash_);
   slot_number slot{static_cast<std::uint16_t>(step.slot())};
   switch (step.body_case()) {
-  case proto::SlotStep::kLeaves:
+  case proto::PartitionStep::kLeaves:
     return leave(slot, {step.leaves().to()}, index, out);
-  case proto::SlotStep::kArrives:
+  case proto::PartitionStep::kArrives:
     return arrive(slot, step.arrives(), out);
-  case proto::SlotStep::kPart:
+  case proto::PartitionStep::kPart:
     return adopt(slot, step.part(), index, out);
-  case proto::SlotStep::kTaken:
+  case proto::PartitionStep::kTaken:
     return let_go(slot, out);
-  case proto::SlotStep::BODY_NOT_SET:
-    return fail("a step of a slot in log entry " + std::to_string(index) +
-                    " is of a newer version; it can not be skipped",
-                out);
+  case proto::PartitionStep::kStays:
+    return stay(slot, step.stays().fenced(), out);
+  case proto::PartitionStep::kClaimed:
+    return yield(slot, step.claimed(), index, out);
+  case proto::PartitionStep::kFoundedAnew:
+    return begin_anew(step.founded_anew(), index, out);
+  case proto::PartitionStep::BODY_NOT_SET:
+    return fail("a step in log entry " + std::to_string(index) + " is of a newer version; it can not be skipped", out);
   }
 }
 
@@ -147,6 +159,31 @@ void core::leave(slot_number slot, partition_id to, log_index index, outputs& ou
     announce(slot, s);
 }
 
+/// Called off.
+void core::stay(slot_number slot, log_index fenced, outputs& out) {
+  auto* s = slots_.find(slot);
+  if (s != nullptr && s->fenced == fenced && may_stay(*s))
+    stay(slot, *s, out);
+}
+
+/// Its groups go on as if no time had passed.
+void core::stay(slot_number slot, slot_state& s, outputs& out) {
+  auto shift = s.fenced_at.log - last_.log;
+  for (auto event : events_of(roster_, slot))
+    deadlines_.delay_group(event, s.time_shift - shift);
+  s.time_shift = shift;
+  s.where = slot_state::stage::here;
+  s.peer = {};
+  s.fenced = 0;
+  s.fenced_at = {};
+  s.awaits.clear();
+  if (s.stays.empty())
+    s.dealt = config_.partition;
+  out.homes.push_back({slot, config_.partition, config_.partition});
+  resume_effects(out, slot);
+  publish_due_ = publish_due_ || leading_;
+}
+
 /// Notes have arrived: perhaps all that a slot which leaves had to tell.
 void core::announce_slots() {
   for (auto& [slot, s] : slots_.all()) {
@@ -164,6 +201,7 @@ void core::announce(slot_number slot, const slot_state& s) {
                       [&](auto& step) {
                         step.mutable_arrives()->set_from(config_.partition.value);
                         step.mutable_arrives()->set_fenced(s.fenced);
+                        step.mutable_arrives()->set_moves(s.moves + 1);
                       }),
               true);
   notes_due_ = true;
@@ -171,7 +209,8 @@ void core::announce(slot_number slot, const slot_state& s) {
 
 void core::arrive(slot_number slot, const proto::SlotArrives& step, outputs& out) {
   // Where it is or leaves from it can not arrive; nobody says so but a broken peer.
-  if (const auto* known = slots_.find(slot); known != nullptr && known->where != slot_state::stage::left)
+  const auto* known = slots_.find(slot);
+  if (known != nullptr && (known->where != slot_state::stage::left || known->moves >= step.moves()))
     return;
   if (auto events = events_of(roster_, slot); !events.empty())
     return;
@@ -180,6 +219,7 @@ void core::arrive(slot_number slot, const proto::SlotArrives& step, outputs& out
   s.where = slot_state::stage::arriving;
   s.peer = {step.from()};
   s.fenced = step.fenced();
+  s.moves = step.moves();
   if (awaits_cleaning())
     forced_ = true;
   out.homes.push_back({slot, config_.partition, config_.partition});
@@ -191,7 +231,8 @@ bool core::awaits_cleaning() const {
     return false;
   auto comes_back = [this](event_number event) {
     const auto* s = slots_.find(event);
-    return s != nullptr && s->where == slot_state::stage::arriving;
+    return s != nullptr && (s->where == slot_state::stage::arriving ||
+                            (s->where == slot_state::stage::here && !ended_groups_.contains(event)));
   };
   return std::any_of(forgotten_.begin(), forgotten_.end(), comes_back) ||
          std::any_of(taking_forgotten_.begin(), taking_forgotten_.end(), comes_back);
@@ -201,8 +242,11 @@ void core::adopt(slot_number slot, const proto::SlotPart& part, log_index index,
   auto* s = slots_.find(slot);
   if (s == nullptr || s->where != slot_state::stage::arriving || s->position != part.position() || s->fenced != part.fenced())
     return; // two leaders brought the same, or one a part of an earlier move
-  for (const auto& piece : part.pieces())
-    entities_.adopt(decode(piece.entity()), piece.number(), piece.bytes());
+  for (const auto& piece : part.pieces()) {
+    auto of = decode(piece.entity());
+    s->events.insert(of.event);
+    entities_.adopt(of, piece.number(), piece.bytes());
+  }
   s->luggage.MergeFrom(part.luggage());
   s->position = part.next();
   if (part.next().empty())
@@ -211,9 +255,10 @@ void core::adopt(slot_number slot, const proto::SlotPart& part, log_index index,
 
 void core::open(slot_number slot, log_index index, outputs& out) {
   auto& s = slots_.at(slot);
-  auto [from, notes, luggage] = std::tuple{s.peer, std::move(s.notes), std::move(s.luggage)};
+  auto [from, notes, luggage, moves] = std::tuple{s.peer, std::move(s.notes), std::move(s.luggage), s.moves};
   out.opened.push_back({slot, from, s.fenced});
   s = {};
+  s.moves = moves;
   s.since = index;
   s.time_shift = log_time_from_ms(luggage.log_time_ms()) - last_.log;
   s.index_shift = luggage.index() >= index ? luggage.index() + 1 - index : 0;
@@ -248,12 +293,17 @@ void core::let_go(slot_number slot, outputs& out) {
   auto* s = slots_.find(slot);
   if (s == nullptr || s->where != slot_state::stage::leaving)
     return;
+  give_up(slot, s->peer, s->moves + 1, out);
+}
+
+void core::give_up(slot_number slot, partition_id to, std::uint32_t moves, outputs& out) {
   for (auto event : events_of(roster_, slot))
     forget(event, out);
-  auto to = s->peer;
-  *s = {};
-  s->where = slot_state::stage::left;
-  s->peer = to;
+  auto& s = slots_.at(slot);
+  s = {};
+  s.where = slot_state::stage::left;
+  s.peer = to;
+  s.moves = moves;
   out.homes.push_back({slot, config_.partition, to});
 }
 

@@ -15,6 +15,11 @@
 
 namespace sluice::partition {
 
+/// Each founding of the cluster numbers its notes from here: above all of the founding before.
+constexpr std::uint64_t numbers_of(std::uint32_t founding) {
+  return std::uint64_t{founding - 1} << 40;
+}
+
 /// Owned by one partition core. Content is a function of the log.
 class outbox {
 public:
@@ -31,9 +36,24 @@ public:
   };
 
   const item& add(partition_id to, const entity_ref& entity, std::string body, bool is_step = false) {
-    auto& l = lanes_[to];
+    auto& l = lanes_.try_emplace(to, lane{base_, {}}).first->second;
     l.items.push_back({++l.last, entity, std::move(body), is_step});
     return l.items.back();
+  }
+
+  void drop_steps(partition_id to) {
+    if (auto known = lanes_.find(to); known != lanes_.end())
+      std::erase_if(known->second.items, [](const item& i) { return i.is_step; });
+  }
+
+  /// What a receiver remembers of us may be more, or less, than we do. All that was not acknowledged goes again.
+  void begin_anew(std::uint32_t founding) {
+    base_ = numbers_of(founding);
+    for (auto& [to, l] : lanes_) {
+      l.last = base_;
+      for (auto& i : l.items)
+        i.sequence = ++l.last;
+    }
   }
 
   void acknowledge(partition_id to, std::uint64_t sequence) {
@@ -50,6 +70,8 @@ public:
 
   const std::map<partition_id, lane>& lanes() const { return lanes_; }
 
+  void restore(std::uint32_t founding) { base_ = numbers_of(founding); }
+
   void restore(partition_id to, std::uint64_t last) { lanes_[to].last = last; }
 
   void restore(partition_id to, item i) { lanes_[to].items.push_back(std::move(i)); }
@@ -63,6 +85,7 @@ public:
 
 private:
   std::map<partition_id, lane> lanes_;
+  std::uint64_t base_ = 0; // lanes begin behind it
 };
 
 /// How far this leader has sent each lane: go-back-N. Not part of the state; it begins with what is not acknowledged.
@@ -94,12 +117,14 @@ private:
 /// The highest contiguous note received per sender.
 class inbox {
 public:
-  /// True exactly once per note, in sequence; false for a repeat or one that came too early (it will be sent again).
+  /// True exactly once per note, in sequence; false for a repeat or one that came too early (it will be sent again). The
+  /// first of another founding follows on whatever was the last before.
   bool accept(const note_source& from) {
     auto& last = received_[from.partition];
     if (from.sequence <= last && is_planted(planted::repeated_note))
       return true;
-    if (from.sequence != last + 1)
+    bool is_first = (from.sequence & (numbers_of(2) - 1)) == 1;
+    if (from.sequence != last + 1 && (!is_first || from.sequence <= last))
       return false;
     last = from.sequence;
     return true;

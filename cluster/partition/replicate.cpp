@@ -88,6 +88,7 @@ void core::start_over() {
   inbox_ = inbox{};
   roster_.clear();
   ended_groups_.clear();
+  founding_ = 1;
   slots_ = slot_table{config_.partition, config_.place};
   pulling_.clear();
   notes_seen_.clear();

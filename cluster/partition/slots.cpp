@@ -77,6 +77,7 @@ void slot_table::save(proto::PartitionRecord& to) const {
     r.set_fenced_wall_ms(to_ms(s.fenced_at.wall));
     r.set_since(s.since);
     r.set_dealt(s.dealt.value);
+    r.set_moves(s.moves);
     for (const auto& [receiver, last] : s.awaits) {
       auto& a = *r.add_awaits();
       a.set_partition(receiver.value);
@@ -86,6 +87,8 @@ void slot_table::save(proto::PartitionRecord& to) const {
       encode(stay, *r.add_stays());
     if (s.where == slot_state::stage::arriving)
       *r.mutable_luggage() = s.luggage;
+    for (auto event : s.events)
+      r.add_events(event.value);
     for (const auto& n : s.notes) {
       auto& w = *r.add_waiting();
       encode(n.to, *w.mutable_to());
@@ -107,7 +110,10 @@ void slot_table::restore(const proto::PartitionRecord& from) {
     s.fenced_at = {log_time_from_ms(r.fenced_log_ms()), wall_time_from_ms(r.fenced_wall_ms())};
     s.since = r.since();
     s.dealt = {r.dealt()};
+    s.moves = r.moves();
     s.luggage = r.luggage();
+    for (auto event : r.events())
+      s.events.insert({event});
     for (const auto& a : r.awaits())
       s.awaits[{a.partition()}] = a.sequence();
     for (const auto& stay : r.stays())

@@ -18,6 +18,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -45,6 +46,7 @@ struct slot_state {
   partition_id dealt;   // here, if it came: where it was dealt out to
   log_index fenced = 0; // leaving: since this entry; arriving: the same, of the peer's log
   std::string position; // arriving: what is here ends before it
+  std::uint32_t moves = 0; // of the slot, as far as this partition knows: who knows of more knows better
 
   // The groups' own clocks go on where they were: log time and index are the partition's and these.
   milliseconds time_shift{};
@@ -56,7 +58,8 @@ struct slot_state {
   std::vector<slot_stay> stays;                 // before this one, oldest first
   log_index since = 0;                          // here, leaving: first entry of this stay
   std::vector<waiting_note> notes;              // arriving: for when it is open
-  proto::SlotLuggage luggage;                   // arriving: what came of it
+  std::set<event_number> events;                // arriving: whose pieces came
+  proto::SlotLuggage luggage;                   // arriving: what else came of it
 };
 
 /// Between two partitions: neither executes it.

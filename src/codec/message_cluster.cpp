@@ -48,6 +48,7 @@ void put(const domain::found_cluster& m, proto::Message& out) {
   if (m.epoch > 1)
     p.set_epoch(m.epoch);
   p.set_recovered(m.recovered);
+  p.set_last_event(m.last_event.value);
 }
 
 void put(const domain::add_join_token& m, proto::Message& out) {
@@ -106,6 +107,7 @@ maybe take(const proto::FoundCluster& p) {
   domain::found_cluster m{p.cluster_id(), p.wrapped_keys(), p.admin_key_hash()};
   m.epoch = std::max<std::uint32_t>(p.epoch(), 1);
   m.recovered = p.recovered();
+  m.last_event = {p.last_event()};
   if (p.has_first() && !read(p.first(), m.first.emplace()))
     return std::nullopt;
   return m;

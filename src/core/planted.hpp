@@ -74,6 +74,7 @@ enum class planted : std::uint8_t {
   shifts_twice,       // a delivery that waited is given the group's clock once more (found by simulation)
   overtakes_notes,    // it is announced before what it told others has arrived (found by simulation)
   shows_old_pieces,   // it comes back over what it left behind
+  calls_off_late,     // a move is called off after where it goes was told
   count_,
 };
 
@@ -102,7 +103,7 @@ inline constexpr planted_name planted_names[] = {
     SLUICE_PLANTED(notes_sent_once), SLUICE_PLANTED(offers_foreign_number), SLUICE_PLANTED(resends_everything),
     SLUICE_PLANTED(reads_locally), SLUICE_PLANTED(sold_in_both), SLUICE_PLANTED(moves_no_deadlines),
     SLUICE_PLANTED(moves_no_charges), SLUICE_PLANTED(keeps_no_pieces), SLUICE_PLANTED(shifts_twice),
-    SLUICE_PLANTED(overtakes_notes), SLUICE_PLANTED(shows_old_pieces),
+    SLUICE_PLANTED(overtakes_notes), SLUICE_PLANTED(shows_old_pieces), SLUICE_PLANTED(calls_off_late),
 };
 #undef SLUICE_PLANTED
 static_assert(std::size(planted_names) + 1 == static_cast<std::size_t>(planted::count_));

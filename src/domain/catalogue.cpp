@@ -58,6 +58,7 @@ void catalogue::on(const moment&, const found_cluster& c, effects& out) {
     state_.founded = changed_ = true;
     state_.cluster_id = c.cluster_id;
     state_.epoch = c.epoch;
+    state_.last_event = std::max(state_.last_event, c.last_event.value);
     state_.nodes.clear();
     state_.join_tokens.clear();
     state_.replication = 1;

@@ -383,6 +383,7 @@ struct found_cluster {
   std::optional<node_entry> first = std::nullopt; // who founds it; absent in logs of before nodes were listed
   std::uint32_t epoch = 1;
   std::string recovered = {}; // for the audit: founded by one node without its majority, and what it had not
+  event_number last_event = {}; // numbers up to here are known to some partition, and never given again
 };
 
 /// Command. Gives a slug its event number and slot; a live slug answers with the one it has.

@@ -58,6 +58,13 @@ struct node_services {
   enum class move_state : std::uint8_t { impossible, begun, under_way, done };
   using on_moved = std::function<void(move_state, std::string error)>;
   std::function<void(event_number, partition_id to, on_moved done)> move;
+  struct event_place {
+    partition_id partition;
+    std::string leader;                    // of that partition, a name
+    std::optional<partition_id> moving_to; // it stands still
+  };
+  /// `done` once, from any thread; nothing: it could not be asked.
+  std::function<void(event_number, std::function<void(std::optional<event_place>)> done)> place;
   std::function<void(on_done done)> rebalance;
   /// `done` once the other nodes know the event in this revision, or soon after.
   std::function<void(const std::string& slug, std::uint32_t revision, std::function<void()> done)> spread;

@@ -49,6 +49,7 @@ const std::vector<route>& all_routes() {
       {patch, "/admin/v1/events/{event}/admission", kind::json, operator_, patch_admission},
       {get, "/admin/v1/events/{event}/stats", kind::none, viewer, event_stats},
       {get, "/admin/v1/events/{event}/verify", kind::none, viewer, verify_event},
+      {get, "/admin/v1/events/{event}/place", kind::none, viewer, routes::event_place},
       {get, "/admin/v1/events/{event}/audit", kind::none, viewer, audit_event},
       {get, "/admin/v1/keys", kind::none, admin, list_keys},
       {post, "/admin/v1/keys", kind::json, admin, create_key},

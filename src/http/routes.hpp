@@ -47,6 +47,7 @@ void event_action(bridge& b, const call_ptr& c);
 void patch_admission(bridge& b, const call_ptr& c);
 void event_stats(bridge& b, const call_ptr& c);
 void verify_event(bridge& b, const call_ptr& c);
+void event_place(bridge& b, const call_ptr& c);
 void audit_event(bridge& b, const call_ptr& c);
 void list_keys(bridge& b, const call_ptr& c);
 void create_key(bridge& b, const call_ptr& c);

@@ -237,6 +237,28 @@ void move_event(bridge& b, const call_ptr& c) {
   });
 }
 
+void event_place(bridge& b, const call_ptr& c) {
+  if (!b.find_event(c))
+    return;
+  if (!b.services().node.place)
+    return b.fail(c, errc::node_not_ready, "this node does not know where events are yet");
+  using place = node_services::event_place;
+  b.services().node.place(c->event->number(), [&b, c](std::optional<place> found) {
+    asio::post(b.context(), [&b, c, found = std::move(found)] {
+      if (!found)
+        return b.fail(c, errc::not_leader, "the leader of where the event is does not answer; try again");
+      std::string text;
+      codec::json_writer w{text};
+      w.begin_object().field("event", c->parameters[0]).field("partition", found->partition.value);
+      w.field("leader", found->leader);
+      if (found->moving_to)
+        w.field("movingTo", found->moving_to->value);
+      w.end_object();
+      b.answer_json(c, 200, std::move(text));
+    });
+  });
+}
+
 void rebalance(bridge& b, const call_ptr& c) {
   if (!read_body(b, c, true, [](codec::object_reader&) {}))
     return;

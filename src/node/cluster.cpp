@@ -179,11 +179,15 @@ void cluster::let_in(const std::string& certified, const std::string& request, l
 }
 
 /// Begins the cluster with this node as its first.
-void cluster::found() {
+void cluster::found(const std::vector<partition::status>& seen) {
   const auto& who = *parts_.who;
-  if (!who.founder || (who.founded && who.epoch >= who.founding_epoch) || founding_.exchange(true))
+  auto is_begun = [&who](const partition::status& s) { return s.leading && s.founding >= who.founding_epoch; };
+  if (!who.founder || (who.founded && who.epoch >= who.founding_epoch) ||
+      seen.empty() || !std::all_of(seen.begin(), seen.end(), is_begun) || founding_.exchange(true))
     return;
   domain::found_cluster command;
+  for (const auto& s : seen)
+    command.last_event = std::max(command.last_event, s.last_event);
   command.cluster_id = "sluice-" + hex(http::random_bytes<6>());
   command.wrapped_keys = http::seal(who.seal_key, http::key_ring::generate());
   if (!who.admin_key.empty())
@@ -295,12 +299,14 @@ void cluster::tick(const std::vector<partition::status>& seen, const proto::Node
   auto catalogue = parts_.models->catalogue();
   // A restored catalogue is of the cluster it was copied from until it is founded anew.
   if (!catalogue->founded || catalogue->epoch < parts_.who->founding_epoch)
-    return found();
+    return found(seen);
   if (followed_ != catalogue) {
     followed_ = catalogue;
     follow_catalogue(*catalogue);
   }
   announce();
+  take_off_lost(*catalogue, seen);
+  note_departures(seen);
   watch_leaders(seen);
   if (now - placed_at_ >= place_every) {
     placed_at_ = now;
@@ -316,7 +322,7 @@ void cluster::tick(const std::vector<partition::status>& seen, const proto::Node
 void cluster::watch_leaders(const std::vector<partition::status>& seen) {
   for (std::uint32_t p = 0; p < seen.size(); ++p) {
     const auto& s = seen[p].consensus;
-    if (s.members.voters.empty()) {
+    if (s.members.voters.empty() || left_[{p}]) {
       leaderless_.erase({p}); // no replica of ours
       continue;
     }
@@ -332,6 +338,28 @@ void cluster::watch_leaders(const std::vector<partition::status>& seen) {
                    p, s.term, seen[p].applied);
     }
   }
+}
+
+/// Who is taken out of a partition is not told so by its log: the leader stops talking. Remembered for `recover`.
+void cluster::note_departures(const std::vector<partition::status>& seen) {
+  auto self = parts_.who->self.value;
+  for (const auto& [node, told] : fresh_statuses())
+    for (const auto& r : told->replicas()) {
+      if (!r.leading() || r.partition() >= seen.size() || r.term() < seen[r.partition()].consensus.term)
+        continue;
+      auto is_in = [self](const auto& nodes) { return std::find(nodes.begin(), nodes.end(), self) != nodes.end(); };
+      bool has_left = !is_in(r.members().voters()) && !is_in(r.members().learners()) &&
+                      !seen[r.partition()].consensus.members.voters.empty();
+      partition_id partition{r.partition()};
+      auto [known, fresh] = left_.try_emplace(partition, store_.get_fact(left_fact(partition)) == "1");
+      if (known->second == has_left)
+        continue;
+      known->second = has_left;
+      store_.put_fact(left_fact(partition), has_left ? "1" : "");
+      if (has_left)
+        spdlog::info("partition.left partition={} term={} index={}: its replica here is of before", partition.value, r.term(),
+                     seen[partition.value].applied);
+    }
 }
 
 /// Where replicas belong is a function of the catalogue; each leader brings its own partition there.
@@ -407,6 +435,8 @@ bool cluster::answer(const std::string& what, const std::string& argument,
     done("ok");
   } else if (what == "move") {
     answer_move(argument, done);
+  } else if (what == "place") {
+    answer_place(argument, done);
   } else if (what == "slots") {
     answer_slots(argument, done);
   } else if (what == "event") {

@@ -74,6 +74,9 @@ public:
   /// Done once somebody else leads it (`to`, if set); an error if nobody took over within a few seconds.
   void transfer(partition_id partition, node_id to, http::node_services::on_done done);
   void rebalance(http::node_services::on_done done);
+  using on_placed = std::function<void(std::optional<http::node_services::event_place>)>;
+  /// Where the event is; nothing if its partition's leader does not say.
+  void place(event_number event, on_placed done);
   /// Brings the event's slot to that partition, or says how far it is.
   void move(event_number event, partition_id to, const http::node_services::on_moved& done);
   /// Done once every node that can be reached knows the event in this revision, or soon after: whoever defined an event
@@ -89,10 +92,11 @@ private:
   class gate; // hears of the links before the desk is there
 
   void let_in(const std::string& certified, const std::string& request, link::listener::on_joined done);
-  void found();
+  void found(const std::vector<partition::status>& seen);
   void announce();
   void follow_catalogue(const domain::catalogue_update& catalogue);
   void watch_leaders(const std::vector<partition::status>& seen);
+  void note_departures(const std::vector<partition::status>& seen);
   void place_replicas(const domain::catalogue_update& catalogue, const std::vector<partition::status>& seen);
   void balance_leaders(const domain::catalogue_update& catalogue, const std::vector<partition::status>& seen);
   std::vector<node_id> active_members(const domain::catalogue_update& catalogue) const;
@@ -102,6 +106,15 @@ private:
   template <class Message>
   void tell(partition_id partition, Message message);
   void move(event_number event, partition_id to, int tries, const http::node_services::on_moved& done);
+  struct whereabouts {
+    std::optional<partition_id> at; // nothing: nobody says so right now
+    std::optional<partition_id> moving_to;
+    bool is_known = false; // something of the event is there
+  };
+  void find(event_number event, int tries, const std::function<void(const whereabouts&)>& done);
+  void take_off_lost(const domain::catalogue_update& catalogue, const std::vector<partition::status>& seen);
+  void look_for(const domain::catalogue_entry& entry);
+  void answer_place(const std::string& argument, const std::function<void(std::string)>& done);
   void answer_move(const std::string& argument, const std::function<void(std::string)>& done);
   void answer_slots(const std::string& argument, const std::function<void(std::string)>& done);
   std::string name_of(node_id node) const;
@@ -139,7 +152,13 @@ private:
   std::atomic<bool> announced_{false};
   std::atomic<bool> announcing_{false};
   std::atomic<bool> rebalance_wished_{false};
+  struct {
+    std::set<partition_id> settled; // only of the watch's thread
+    std::set<event_number> asked;   // under way
+    std::set<event_number> found;
+  } lost_; // see take_off_lost
   std::map<partition_id, absence> leaderless_;
+  std::map<partition_id, bool> left_; // replicas here that are of before they were moved away; as on disk
   clock::time_point placed_at_{};
   clock::time_point status_told_{};
   clock::time_point balanced_at_{};

@@ -79,10 +79,71 @@ void cluster::answer_move(const std::string& argument, const std::function<void(
     return done({});
   // It would stand still until they have one.
   for (auto needed : {what.to, partition_id{0}})
-    if (!parts_.routes->leader_of(needed))
+    if (at != what.to && !parts_.routes->leader_of(needed))
       return done(text_of({prospect::kind::impossible, {},
                            "partition " + std::to_string(needed.value) + " has no leader right now; try again"}));
   tell(at, actors::move_slot_to{what, [done](const prospect& p) { done(text_of(p)); }});
+}
+
+// ---- where it is -----------------------------------------------------------------------------------------------------
+
+void cluster::place(event_number event, on_placed done) {
+  find(event, 1, [this, done = std::move(done)](const whereabouts& f) {
+    if (!f.at)
+      return done(std::nullopt);
+    done({{*f.at, name_of(parts_.routes->leader_of(*f.at)), f.moving_to}});
+  });
+}
+
+void cluster::find(event_number event, int tries, const std::function<void(const whereabouts&)>& done) {
+  auto at = parts_.routes->place_of(event);
+  auto leader = parts_.routes->leader_of(at);
+  if (!leader)
+    return done({});
+  auto go_on = [this, event, at, tries, done](const std::string& text) {
+    std::istringstream in{text};
+    std::string what;
+    partition_id other;
+    if (!(in >> what >> other.value))
+      return done({});
+    if (what == "here" || what == "nothing")
+      return done({at, std::nullopt, what == "here"});
+    if (what == "leaving")
+      return done({at, other, true});
+    if (what == "arriving")
+      return done({other, at, true});
+    parts_.routes->learn({slot_of(event), at, other});
+    if (tries >= tries_max)
+      return done({});
+    find(event, tries + 1, done);
+  };
+  auto argument = std::to_string(at.value) + " " + std::to_string(event.value);
+  if (leader == parts_.who->self)
+    return answer_place(argument, go_on);
+  desk_->ask(leader, "place", argument, [go_on](const std::optional<std::string>& text) { go_on(text.value_or("")); });
+}
+
+/// "AT EVENT": "here AT", "nothing AT", "leaving TO", "arriving FROM" or "elsewhere PARTITION".
+void cluster::answer_place(const std::string& argument, const std::function<void(std::string)>& done) {
+  partition_id at;
+  event_number event;
+  std::istringstream in{argument};
+  in >> at.value >> event.value;
+  if (!in || !event || !parts_.routes->local().handle_of(at))
+    return done({});
+  tell(at, actors::look_inside{[at, event, done](const partition::core& core) {
+         using stage = partition::slot_state::stage;
+         const auto* s = core.slots().find(event);
+         auto home = core.slots().home_of(event);
+         if (!core.leading())
+           done({});
+         else if (core.slots().is_here(event))
+           done((core.knows(event) ? "here " : "nothing ") + std::to_string(at.value));
+         else if (home)
+           done("elsewhere " + std::to_string(home->partition.value));
+         else
+           done((s->where == stage::leaving ? "leaving " : "arriving ") + std::to_string(s->peer.value));
+       }});
 }
 
 /// Where the partition knows its slots to be: equal before and after something means that none moved meanwhile.

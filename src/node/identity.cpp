@@ -203,6 +203,10 @@ identity load_identity(storage::log_store& store, const config& settings, const 
   id.incarnation = next_incarnation(store, id.generation);
   id.founder = store.get_fact("founder").has_value();
   id.founding_epoch = static_cast<std::uint32_t>(number_fact(store, "founding-epoch", 1));
+  id.looked_through = static_cast<std::uint32_t>(number_fact(store, "looked-through", 1));
+  std::istringstream lost{fact(store, "lost")};
+  for (partition_id partition; lost >> partition.value; lost.ignore()) // "3, 5"
+    id.lost.push_back(partition);
   id.founded = store.get_fact("founded").has_value();
   id.cluster = fact(store, "cluster");
   id.epoch = static_cast<std::uint32_t>(number_fact(store, "epoch", 0));
@@ -224,6 +228,10 @@ void found_restored(storage::log_store& store, const std::string& name, std::uin
   store.put_fact("founding-epoch", std::to_string(epoch));
   store.put_fact("founder", "1");
   store.put_fact("node", "1");
+}
+
+std::string left_fact(partition_id partition) {
+  return "left-" + std::to_string(partition.value);
 }
 
 void remember_cluster(storage::log_store& store, const std::string& cluster, std::uint32_t epoch) {

@@ -25,6 +25,8 @@ struct identity {
   std::string seal_key;          // 32 bytes; seals the cluster's signing keys
   std::string admin_key;         // as in admin.key; empty if the operator took it away, or this node joined
   std::uint32_t founding_epoch = 1; // of the founding this node proposes; higher after a restore
+  std::vector<partition_id> lost;   // at that founding nothing was left of them
+  std::uint32_t looked_through = 1; // the founding after which the list of events was compared with what there is
   bool founder = false;          // it began the cluster: its replicas began as the only voters
   bool founded = false;          // the founding is known to be done
   std::uint32_t feature_level = 0;  // active in the cluster, as far as this folder knows
@@ -39,6 +41,9 @@ identity load_identity(storage::log_store& store, const config& settings, const 
 
 /// Makes an empty folder that of the first node of a cluster that begins anew from a backup.
 void found_restored(storage::log_store& store, const std::string& name, std::uint32_t partitions, std::uint32_t epoch);
+
+/// The fact that this node's replica of a partition is of before it was moved away: "1".
+std::string left_fact(partition_id partition);
 
 /// What is known of the cluster by now, remembered for the next start.
 void remember_cluster(storage::log_store& store, const std::string& cluster, std::uint32_t epoch);

@@ -222,6 +222,9 @@ http::node_services node::services() {
       return done(http::node_services::move_state::impossible, "a backup is being made here; try again when it is done");
     cluster_->move(event, to, done);
   };
+  s.place = [this](event_number event, std::function<void(std::optional<http::node_services::event_place>)> done) {
+    cluster_->place(event, std::move(done));
+  };
   s.rebalance = [this](http::node_services::on_done done) { cluster_->rebalance(std::move(done)); };
   s.spread = [this](const std::string& slug, std::uint32_t revision, std::function<void()> done) {
     cluster_->spread(slug, revision, std::move(done));
@@ -276,7 +279,7 @@ namespace {
 
 /// {"slot":999,"step":"part","pieces":12}
 std::string describe_step(std::string_view body) {
-  proto::SlotStep step;
+  proto::PartitionStep step;
   std::string text;
   codec::json_writer w{text};
   w.begin_object();
@@ -290,6 +293,12 @@ std::string describe_step(std::string_view body) {
       w.field("step", "part").field("pieces", step.part().pieces_size()).field("last", step.part().next().empty());
     else if (step.has_taken())
       w.field("step", "taken");
+    else if (step.has_stays())
+      w.field("step", "stays").field("fenced", step.stays().fenced());
+    else if (step.has_claimed())
+      w.field("step", "claimed").field("by", step.claimed().by());
+    else if (step.has_founded_anew())
+      w.field("step", "founded-anew").field("founding", step.founded_anew().founding());
   }
   w.end_object();
   return text;

@@ -2,28 +2,23 @@
 #include "cluster/partition/wire.hpp"
 #include "node/backup.hpp"
 #include "node/folder_lock.hpp"
+#include "node/identity.hpp"
 
 #include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <map>
 
 namespace sluice::node {
 
 namespace {
 
+constexpr partition_id catalogue_partition{0};
+
 /// A membership of this node alone, behind everything its log has: with the next start it elects itself, and what nobody
-/// can contradict any more is committed. False: it holds no replica of that partition.
-bool take_alone(storage::log_store& store, partition_id partition, node_id self) {
+/// can contradict any more is committed.
+void take_alone(storage::log_store& store, partition_id partition, node_id self) {
   auto found = store.recover(partition);
-  if (found.damage)
-    throw start_failure{"partition " + std::to_string(partition.value) + " is damaged here: " + *found.damage};
-  auto consensus = actors::start_from(found, {}, true).consensus;
-  if (actors::members_of(consensus).voters.empty()) {
-    // It begins empty, and may vote for that.
-    storage::log_batch free;
-    free.partition = partition;
-    free.vote = storage::vote_record{found.vote ? found.vote->term : 0, {}, false};
-    store.write({free});
-    return false;
-  }
   auto last = found.last_index();
   auto last_term = found.log.empty() ? found.checkpoint->term : found.log.back().term;
   auto term = std::max(found.vote ? found.vote->term : 0, last_term) + 1;
@@ -37,7 +32,38 @@ bool take_alone(storage::log_store& store, partition_id partition, node_id self)
   store.write({batch});
   spdlog::warn("recover.partition partition={} term={} index={} applied-from={}", partition.value, term, last + 1,
                found.checkpoint ? found.checkpoint->index : 0);
-  return true;
+}
+
+/// No replica of it is left: it begins empty, and this node may vote for that.
+void begin_empty(storage::log_store& store, partition_id partition) {
+  auto found = store.recover(partition);
+  storage::log_batch free;
+  free.partition = partition;
+  free.vote = storage::vote_record{found.vote ? found.vote->term : 0, {}, false};
+  store.write({free});
+}
+
+enum class replica : std::uint8_t { none, former, member };
+
+/// What this node has of it. Throws if it is damaged.
+replica replica_of(storage::log_store& store, partition_id partition, node_id self) {
+  auto found = store.recover(partition);
+  if (found.damage)
+    throw start_failure{"partition " + std::to_string(partition.value) + " is damaged here: " + *found.damage +
+                        "; nothing was changed"};
+  auto voters = actors::members_of(actors::start_from(found, {}, true).consensus).voters;
+  if (voters.empty())
+    return replica::none;
+  return voters.contains(self) && store.get_fact(left_fact(partition)) != "1" ? replica::member : replica::former;
+}
+
+/// "3, 5"
+std::string list_of(const std::map<partition_id, replica>& all, replica wanted) {
+  std::string text;
+  for (auto [partition, what] : all)
+    if (what == wanted)
+      text += (text.empty() ? "" : ", ") + std::to_string(partition.value);
+  return text;
 }
 
 /// Others knew better, but there are no others any more.
@@ -59,23 +85,37 @@ void recover_unsafe(storage::log_store& store, const std::string& cluster) {
     throw start_failure{"this data folder is of cluster " + *known + ", not " + cluster + "; nothing was changed"};
   node_id self{static_cast<std::uint32_t>(std::stoul(*node))};
   auto partitions = static_cast<std::uint32_t>(std::stoul(*store.get_fact("partitions")));
-  std::string lost;
-  for (std::uint32_t p = 0; p < partitions; ++p) {
-    believe(store, {p});
-    if (!take_alone(store, {p}, self))
-      lost += (lost.empty() ? "" : ", ") + std::to_string(p);
+  std::map<partition_id, replica> has;
+  for (std::uint32_t p = 0; p < partitions; ++p)
+    has[{p}] = replica_of(store, {p}, self);
+  if (has[catalogue_partition] != replica::member)
+    throw start_failure{"this node is no member of partition 0, which knows what events, nodes and keys there are; nothing was "
+                        "changed: recover on a survivor that is, or restore a backup"};
+  for (auto [partition, what] : has) {
+    believe(store, partition);
+    if (what == replica::none)
+      begin_empty(store, partition);
+    else
+      take_alone(store, partition, self);
+    store.put_fact(left_fact(partition), "");
   }
+  auto lost = list_of(has, replica::none);
+  auto old = list_of(has, replica::former);
   auto epoch = std::stoul(store.get_fact("epoch").value_or("1")) + 1;
   store.put_fact("founder", "1"); // partitions without a replica here begin empty
   store.put_fact("founding-epoch", std::to_string(epoch));
+  store.put_fact("lost", lost);
   store.put_fact("peers", "");
-  store.put_fact("recovered", lost.empty() ? "nothing was on other nodes only" : "lost: partitions " + lost);
-  spdlog::warn("recover.done cluster={} node={} epoch={} partitions={} without-a-replica={}", cluster, self.value, epoch,
-               partitions, lost.empty() ? "none" : lost);
+  std::string gone = lost.empty() ? "" : "LOST, since it had no replica of them: partitions " + lost + ". ";
+  if (!old.empty())
+    gone += "OLD: partitions " + old + ", as they were when they were moved away from it. ";
+  store.put_fact("recovered", gone.empty() ? "nothing was on other nodes only" : gone);
+  spdlog::warn("recover.done cluster={} node={} epoch={} partitions={} lost={} old={}", cluster, self.value, epoch, partitions,
+               lost.empty() ? "none" : lost, old.empty() ? "none" : old);
   throw finished{"recovered: start this node as usual, it is the whole cluster now, in epoch " +
                       std::to_string(epoch) + "; the others join it as new nodes with empty folders. " +
-                      (lost.empty() ? "It had replicas of every partition."
-                                    : "LOST, since it had no replica of them: partitions " + lost)};
+                      (gone.empty() ? "It had replicas of every partition."
+                                    : gone + "Events that are gone are taken off the list: apply their definitions again")};
 }
 
 } // namespace sluice::node

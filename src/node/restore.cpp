@@ -7,9 +7,7 @@
 #include "sluice/peer.pb.h"
 #include "storage/snapshot_sink.hpp"
 
-#include <algorithm>
 #include <fstream>
-#include <map>
 #include <sstream>
 #include <stdexcept>
 
@@ -132,40 +130,6 @@ proto::PartitionRecord copy_in(storage::log_store& store, backed_up& b) {
   return record;
 }
 
-/// Partitions were copied one after the other: what one remembers of its notes to another may be newer or older than what
-/// the other has. The receiver's count is taken, and what it has is forgotten by the sender; what fell in between is
-/// lost with the backup, and a later note, which carries absolute figures, makes up for it.
-void align_lanes(std::vector<proto::PartitionRecord>& records) {
-  for (std::uint32_t from = 0; from < records.size(); ++from)
-    for (std::uint32_t to = 0; to < records.size(); ++to) {
-      auto& sender = records[from];
-      auto& receiver = records[to];
-      auto* got = static_cast<proto::OutboxSource*>(nullptr);
-      for (auto& source : *receiver.mutable_inbox())
-        if (source.partition() == from)
-          got = &source;
-      auto lane = sender.mutable_outbox_sequences()->find(to);
-      auto last = lane == sender.mutable_outbox_sequences()->end() ? std::uint64_t{0} : lane->second;
-      auto received = got != nullptr ? got->sequence() : std::uint64_t{0};
-      if (last == 0 && received == 0)
-        continue;
-      // The first one the sender still has: all before it were acknowledged.
-      auto first = last + 1;
-      for (const auto& item : sender.outbox())
-        if (item.to_partition() == to)
-          first = std::min<std::uint64_t>(first, item.sequence());
-      if (received + 1 < first) {
-        if (got == nullptr) {
-          got = receiver.add_inbox();
-          got->set_partition(from);
-        }
-        got->set_sequence(first - 1);
-      }
-      if (received > last)
-        (*sender.mutable_outbox_sequences())[to] = received;
-    }
-}
-
 void put_in_force(storage::log_store& store, const backed_up& b, const proto::PartitionRecord& record) {
   raft::membership alone;
   alone.voters = {first_node};
@@ -190,7 +154,6 @@ void restore_backup(storage::log_store& store, const fs::path& backup, const std
   for (auto& b : m.partitions)
     records.push_back(copy_in(store, b));
   store.flush();
-  align_lanes(records);
   for (std::size_t p = 0; p < records.size(); ++p)
     put_in_force(store, m.partitions[p], records[p]);
   // Last, so that a restore cut short is begun anew: the folder is nobody's until then.

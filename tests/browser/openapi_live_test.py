@@ -127,7 +127,7 @@ class Walk(unittest.TestCase):
         self.ask("PATCH", "/admin/v1/events/concert/admission", 200, {"usersPerMinute": 59000}, key)
         self.ask("POST", "/admin/v1/events/concert/actions/message", 204, {"message": "Hello"}, key)
         self.ask("POST", "/admin/v1/keys", 201, {"name": "door", "role": "viewer"}, key)
-        for path in ("keys", "cluster", "cluster/audit", "events/concert/stats", "events/concert/verify", "events/concert/audit",
+        for path in ("keys", "cluster", "cluster/audit", "events/concert/stats", "events/concert/verify", "events/concert/audit", "events/concert/place",
                      "inspect/entities", "inspect/entity?kind=catalogue", "inspect/log?limit=3"):
             self.ask("GET", "/admin/v1/" + path, 200, token=key)
         self.ask("DELETE", "/admin/v1/keys/door", 204, token=key)

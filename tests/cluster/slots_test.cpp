@@ -1,108 +1,9 @@
-// A slot moves: two partitions, the notes between them carried by hand, the parts read out of a real checkpoint.
-#include "partition_fixture.hpp"
-
-#include "actors/slot_source.hpp"
-#include "core/slot.hpp"
+// A slot moves between two partitions.
+#include "pair_of_partitions.hpp"
 
 using namespace sluice;
 using namespace sluice::partition;
 using namespace sluice::partition::test;
-
-namespace {
-
-const slot_number the_slot = slot_of(the_number);
-
-/// A disk's checkpoint, as a store shows it.
-class pinned final : public storage::checkpoint_image {
-public:
-  pinned(const disk& from, std::map<std::pair<entity_ref, std::uint32_t>, std::string> pieces)
-      : pieces_{std::move(pieces)}, record_{from.commit->checkpoint,
-                                            from.commit->index,
-                                            from.commit->term,
-                                            from.commit->record,
-                                            {}} {}
-
-  const storage::checkpoint_record& record() const override { return record_; }
-
-  void scan_pieces(const place* after, const piece_visitor& visit) const override {
-    auto at = after == nullptr ? pieces_.begin() : pieces_.upper_bound({after->of, after->number});
-    for (; at != pieces_.end(); ++at)
-      if (!visit(at->first.first, at->first.second, at->second))
-        return;
-  }
-
-  void scan_feed(log_index, const feed_visitor&) const override {}
-
-private:
-  std::map<std::pair<entity_ref, std::uint32_t>, std::string> pieces_;
-  storage::checkpoint_record record_;
-};
-
-config of_partition(std::uint32_t number) {
-  config c;
-  c.partition = {number};
-  return c;
-}
-
-/// Two partitions that hear each other's notes.
-struct pair_of_partitions {
-  std::optional<replica> a_{std::in_place, of_partition(1)};
-  std::optional<replica> b_{std::in_place, of_partition(2)};
-  std::size_t part_bytes = 64 * 1024;
-  std::size_t parts = 0;
-  bool others_hear = true; // partitions that are not here
-
-  replica& a() { return *a_; }
-
-  replica& b() { return *b_; }
-
-  replica& at(partition_id p) { return p.value == 1 ? a() : b(); }
-
-  void carry(replica& from) {
-    for (auto& n : std::exchange(from.notes, {}))
-      if (n.to.value == 1 || n.to.value == 2) {
-        at(n.to).handle(propose{{std::move(n.what)}});
-        at(n.to).settle();
-      } else if (n.what.note && others_hear) {
-        proposal ack;
-        ack.ack = note_source{n.to, n.what.note->sequence};
-        from.handle(propose{{ack}});
-        from.settle();
-      }
-  }
-
-  bool pull(replica& to, partition_id number) {
-    auto wanted = std::exchange(to.pulls, {});
-    for (const auto& w : wanted) {
-      const auto& from = at(w.from).stored();
-      auto step = from.commit ? actors::read_slot(pinned{from, from.pieces}, w, number, part_bytes) : std::string{};
-      parts += step.empty() ? 0 : 1;
-      to.handle(slot_pulled{w.slot, w.fenced, w.position, std::move(step)});
-      to.settle();
-    }
-    return !wanted.empty();
-  }
-
-  /// Everything between them, until nothing is left.
-  void settle() {
-    for (int i = 0; i < 50; ++i) {
-      carry(a());
-      carry(b());
-      pull(a(), {1});
-      pull(b(), {2});
-      a().pass(10ms);
-      b().pass(10ms);
-    }
-  }
-
-  void move(replica& from, std::uint32_t to) {
-    from.handle(move_slot{the_slot, {to}});
-    from.settle();
-    settle();
-  }
-};
-
-} // namespace
 
 TEST_CASE("slots: a house with people, holds and deadlines moves, and goes on", "[cluster][partition][slots]") {
   pair_of_partitions p;
@@ -273,4 +174,50 @@ TEST_CASE("slots: what can not be moved says why", "[cluster][partition][slots]"
   CHECK(p.a().core().prospect(the_slot, {3}).is == kind::elsewhere);
   CHECK(p.a().core().prospect(the_slot, {3}).where == partition_id{2});
   CHECK(p.b().core().prospect(the_slot, {2}).is == kind::done);
+}
+
+// What it told the others has not arrived, and perhaps never will.
+TEST_CASE("slots: a move is called off as long as nobody was told of it", "[cluster][partition][slots]") {
+  auto from_checkpoint = GENERATE(false, true);
+  pair_of_partitions p;
+  p.others_hear = false;
+  open_house(p.a(), {"alice", "bob"});
+  p.a().get<hold_reply>(session_of("alice"), hold_of(1, 1, {1}));
+  p.move(p.a(), 2);
+  REQUIRE(p.a().core().prospect(the_slot, {1}).is == slot_prospect::kind::possible);
+  p.a().pass(50s);
+  if (from_checkpoint)
+    p.a_.emplace(of_partition(1), disk{p.a().stored()}, true);
+  p.a().pass(50s);
+  p.move(p.a(), 1);
+  CHECK(p.a().core().prospect(the_slot, {1}).is == slot_prospect::kind::done);
+  CHECK(p.a().core().status().moving_slots == 0);
+
+  // No time has passed for it: the hold lapses a minute after it was made.
+  CHECK(p.a().get<ticket_reply>(the_event, join{"late"}).ticket.value == 3);
+  p.a().pass(50s);
+  CHECK(p.a().get<refusal>(session_of("bob"), hold_of(2, 1, {1})).why == errc::seat_not_available);
+  p.a().pass(11s);
+  CHECK(p.a().get<hold_reply>(session_of("bob"), hold_of(2, 2, {1})).parts.size() == 1);
+
+  // And it may leave again.
+  p.others_hear = true;
+  p.a().pass(1s);
+  p.move(p.a(), 2);
+  CHECK(p.b().core().status().moving_slots == 0);
+  CHECK(p.b().get<ticket_reply>(the_event, join{"late"}).ticket.value == 3);
+  CHECK(p.b().get<refusal>(session_of("alice"), hold_of(1, 2, {1})).why == errc::seat_not_available);
+}
+
+TEST_CASE("slots: once it is announced a move goes its way", "[cluster][partition][slots]") {
+  pair_of_partitions p;
+  open_house(p.a(), {"alice"});
+  p.settle();
+  p.a().handle(move_slot{the_slot, {2}});
+  p.a().settle();
+  CHECK(p.a().core().prospect(the_slot, {1}).why == "it is on its way to another partition");
+  p.a().handle(move_slot{the_slot, {1}});
+  p.settle();
+  CHECK(p.b().core().prospect(the_slot, {2}).is == slot_prospect::kind::done);
+  CHECK(p.b().get<ticket_reply>(the_event, join{"late"}).ticket.value == 2);
 }

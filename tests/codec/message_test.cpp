@@ -103,6 +103,11 @@ TEST_CASE("codec: of the commands about nodes no field is lost", "[codec]") {
   auto back = [](const message& m) { return *codec::decode_message(codec::encode(m)); };
   CHECK(std::get<found_cluster>(back(found_cluster{"c", "keys", "h", a_node()})).first == a_node());
   CHECK_FALSE(std::get<found_cluster>(back(found_cluster{"c", "keys", "h"})).first);
+  found_cluster anew{"c", "keys", "h"};
+  anew.epoch = 3;
+  anew.last_event = {17};
+  CHECK(std::get<found_cluster>(back(anew)).epoch == 3);
+  CHECK(std::get<found_cluster>(back(anew)).last_event == event_number{17});
   auto token = std::get<add_join_token>(back(add_join_token{"h", wall_time_from_ms(5), "a", "root"}));
   CHECK(token.expires == wall_time_from_ms(5));
   CHECK(token.replaces == "a");

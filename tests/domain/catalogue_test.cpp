@@ -54,6 +54,18 @@ TEST_CASE("catalogue: it is founded once, and keeps one admin key at least", "[d
   CHECK(std::holds_alternative<refusal>(answer_of(feed(c, remove_key{"second"}))));
 }
 
+TEST_CASE("catalogue: founded anew it gives no number that any partition remembers", "[domain][catalogue]") {
+  catalogue c;
+  feed(c, found_cluster{"one", "keys", "hash"});
+  auto first = std::get<registered_reply>(answer_of(feed(c, register_event{"demo"})));
+  found_cluster again{"two", "keys", "hash"};
+  again.epoch = 2;
+  again.last_event = {first.number.value + 5}; // what came after it is forgotten here
+  feed(c, again);
+  CHECK(std::get<registered_reply>(answer_of(feed(c, register_event{"demo"}))).number == first.number);
+  CHECK(std::get<registered_reply>(answer_of(feed(c, register_event{"other"}))).number.value == first.number.value + 6);
+}
+
 TEST_CASE("ranking: most sold first, ties by the earlier last sale, refunds subtract", "[domain][ranking]") {
   ranking r;
   auto at = [](int s) { return wall_time_from_ms(1'000 * s); };

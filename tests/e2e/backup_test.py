@@ -1,5 +1,5 @@
 """A backup of a live cluster, and a new cluster from it: everything acknowledged before is there, tokens of before are not
-good any more, and a damaged backup is refused before anything is used of it. And a survivor of a lost majority."""
+good any more, and a damaged backup is refused before anything is used of it."""
 import json
 import shutil
 import subprocess
@@ -119,45 +119,6 @@ class Backup(ClusterCase):
                                str(self.cluster[1].data)], capture_output=True, text=True)
         self.assertEqual(told.returncode, 1, told)
         self.assertIn("is not empty", told.stderr)
-
-
-class MajorityLost(ClusterCase):
-    def test_a_survivor_goes_on_with_what_it_has(self):
-        self.cluster.put_event(definition("show", rows=2, seats=10))
-        buyer = Customer(self.cluster[1], "show").enter()
-        buyer.buy("A-1-1")
-        survivor = self.cluster[3]
-        wait_for(lambda: survivor.client().get("/api/v1/events/show/availability").json["blocks"][0]["confirmed"] == 1, 10,
-                 "the survivor has the sale")
-        self.cluster.await_equal_states()
-        id = self.cluster.describe()["clusterId"]
-        for number in (1, 2, 3):
-            self.cluster[number].kill()
-
-        unsafe = []
-
-        def recover(word):
-            return subprocess.run([str(PROGRAMS / "sluicectl"), "cluster", "recover", *unsafe, "--data", str(survivor.data), word],
-                                  capture_output=True, text=True, timeout=60)
-        told = recover(id)
-        self.assertEqual(told.returncode, 2, told)
-        self.assertIn("--unsafe", told.stderr)
-        unsafe = ["--unsafe"]
-        told = recover("some-other")
-        self.assertEqual(told.returncode, 1, told)
-        self.assertIn("nothing was changed", told.stderr)
-        told = recover(id)
-        self.assertEqual(told.returncode, 0, told)
-        self.assertIn("it is the whole cluster now", told.stderr)
-        survivor.start()
-        wait_for(lambda: survivor.admin("GET", "/cluster")["epoch"] == 2, 20, "it is founded anew")
-        told = [(a["what"], a["detail"]) for a in survivor.admin("GET", "/cluster/audit")["records"]]
-        self.assertTrue(any("without a majority" in what and "epoch 2" in detail for what, detail in told), told)
-        self.assertTrue(survivor.verify("show")["ok"])
-        self.assertEqual(survivor.verify("show")["confirmed"], 1)
-        again = Customer(survivor, "show").enter()
-        self.assertEqual(again.try_hold({"seats": ["A-1-1"]}).status, 409)
-        again.buy("A-1-2")
 
 
 if __name__ == "__main__":

@@ -41,6 +41,7 @@ PATCH /admin/v1/events/{event}/admission
 GET /admin/v1/events/{event}/stats
 GET /admin/v1/events/{event}/audit
 GET /admin/v1/events/{event}/verify
+GET /admin/v1/events/{event}/place
 GET /admin/v1/cluster
 GET /admin/v1/cluster/audit
 POST /admin/v1/cluster/actions/join

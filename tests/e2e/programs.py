@@ -54,6 +54,7 @@ class Program:
 
     def launch(self, *arguments, **options):
         assert not self.running, f"{self.name} runs already"
+        options = {"start_new_session": bool(self.prefix), **options}
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen([*self.prefix, str(self.build / self.name), *map(str, arguments)], stdout=log, stderr=log,
                                             stdin=subprocess.DEVNULL, **options)
@@ -75,10 +76,13 @@ class Program:
             raise AssertionError(f"{self.name} does not stop within {seconds} s") from None
 
     def kill(self):
-        """SIGKILL, the power switch."""
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
+        """SIGKILL, the power switch; with what runs it, which might leave it behind."""
+        if self.process is None:
+            return
+        if self.prefix and self.running:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.kill()
+        self.process.wait()
 
     def end(self):
         """Whatever state it is in."""

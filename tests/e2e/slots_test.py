@@ -128,6 +128,17 @@ class Moves(MoveCase):
         told = self.cluster[2].admin("POST", "/cluster/actions/move", {"event": self.event, "partition": self.home})
         self.assertEqual(told, {"event": self.event, "partition": self.home, "moved": True})
 
+    def test_operators_see_where_it_is(self):
+        away = self.other(self.home)
+        self.move(self.event, away)
+        leader = self.cluster.leader(away).title
+        for node in self.cluster.nodes:
+            place = node.admin("GET", f"/events/{self.event}/place")
+            self.assertEqual(place, {"event": self.event, "partition": away, "leader": leader})
+        told = self.cluster[1].ctl("cluster", "where", self.event)
+        self.assertEqual(told.stdout.split()[-4:], [self.event, str(away), leader, "-"], told)
+        self.assert_problem(self.cluster[1].client(self.cluster[1].key).get("/admin/v1/events/nobody/place"), 404, "EVENT_UNKNOWN")
+
 
 class UnderLoad(HistoryChecks, MoveCase):
     """One long sale, moved around; afterwards each test looks at one side of it."""

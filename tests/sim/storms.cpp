@@ -301,8 +301,22 @@ void storms::move_slot() {
       run_.say("event " + std::to_string(event.value) + " shall move from partition " + std::to_string(p) + " to " +
                std::to_string(to.value));
     l->node().clock().after(0, [l, event, to] { l->handle(partition::move_slot{slot_of(event), to}); });
+    if (minds_.coin())
+      for (micros later : {20 * ms, 100 * ms, 500 * ms, 2'000 * ms})
+        run_.time.after(later, [this, event, p] { call_off(event, {p}); });
     return;
   }
+}
+
+/// While it leaves from there and nobody was told.
+void storms::call_off(event_number event, partition_id where) {
+  auto slot = slot_of(event);
+  auto* l = home_.leader(where);
+  if (l == nullptr || l->node().clock().paused() ||
+      l->core().prospect(slot, where).is != partition::slot_prospect::kind::possible)
+    return;
+  ++run_.counts[deed::called_off];
+  l->node().clock().after(0, [l, slot, where] { l->handle(partition::move_slot{slot, where}); });
 }
 
 void storms::transfer() {

@@ -12,7 +12,7 @@ namespace sluice::simulation {
 /// Owned by one run; lasts as long.
 class storms {
 public:
-  storms(scene& run, sim_cluster& home) : run_{run}, home_{home} {}
+  storms(scene& run, sim_cluster& home) : run_{run}, home_{home}, minds_{mix(run.options.seed) ^ 0x0FF} {}
 
   void begin();
   /// Links heal, whoever is paused goes on, whoever is down boots; one may stay dead where nobody needs it.
@@ -37,11 +37,13 @@ private:
   void move();
   void transfer();
   void move_slot();
+  void call_off(event_number event, partition_id where);
   void jump_clock();
   void let_one_die();
 
   scene& run_;
   sim_cluster& home_;
+  chance minds_; // of operators who move events: their own, so that the dice of all else do not change
   std::uint64_t splits_ = 0; // only the last one is healed by its own end
 };
 

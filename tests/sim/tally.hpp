@@ -104,6 +104,7 @@ enum class deed : std::uint8_t {
   found_untrue, // replicas whose state was another than the others'
   late_answers, // of a leader whom another had followed: checked for less
   slots_opened, // by a replica
+  called_off,   // moves that waited
   count_,
 };
 
@@ -111,7 +112,8 @@ constexpr std::array<std::string_view, static_cast<std::size_t>(deed::count_)> d
     "defined", "redefined", "controlled", "removed",   "joined",   "admitted",    "claimed",  "left",       "completed",
     "held",    "held_across", "held_places", "contended", "extended", "released", "lapsed",     "paying",   "paid_free",  "confirmed",
     "failed",  "cancelled", "refunded",   "stuck", "replayed",  "asked",    "refused",     "checkpoints", "restarts", "passivated",
-    "replays_checked", "led", "forwarded", "resent", "fetched", "readmitted", "compared", "found_untrue", "late_answers", "slots_opened"};
+    "replays_checked", "led", "forwarded", "resent", "fetched", "readmitted", "compared", "found_untrue", "late_answers", "slots_opened",
+    "called_off"};
 
 struct tally {
   std::array<std::uint64_t, static_cast<std::size_t>(fault::count_)> faults{};

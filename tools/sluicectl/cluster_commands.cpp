@@ -156,6 +156,25 @@ void move_event(const settings& s, const std::string& event, std::uint32_t parti
   tell(s, "event", event, "is in " + where);
 }
 
+void show_places(const settings& s, std::vector<std::string> events) {
+  admin_api api{s};
+  if (events.empty())
+    events = event_ids_in(api.get("/api/v1/events").body);
+  table t{{"EVENT", "PARTITION", "LEADER", "MOVING TO"}};
+  for (const auto& event : events) {
+    auto place = api.get("/admin/v1/events/" + url_part(event) + "/place");
+    if (s.json) {
+      put_line(place.text);
+      continue;
+    }
+    bool moves = place.body.find("movingTo") != nullptr;
+    t.add({printable(event), figure_in(place.body, "partition"), text_in(place.body, "leader"),
+           moves ? figure_in(place.body, "movingTo") : "-"});
+  }
+  if (!s.json)
+    t.print();
+}
+
 void rebalance_cluster(const settings& s) {
   admin_api{s}.send(verb::post, std::string{actions} + "rebalance", "{}", "spreading leaders");
   tell(s, "cluster", {}, "leaders are being spread");

@@ -270,11 +270,15 @@ void add_cluster_commands(CLI::App& app, arguments& a) {
                        [&a] { transfer_partition(a.common, a.number, a.node); });
   transfer->add_option("partition", a.number, "its number")->required()->type_name("");
   transfer->add_option("node", a.node, "who shall lead; without, whoever is best")->check(is_id)->type_name("");
-  auto* move = add(cluster, a, "move", "bring an event to another partition; it stands still for some seconds",
+  auto* move = add(cluster, a, "move", "bring an event to another partition; it stands still for some seconds. Back to where it is leaving from: call that off",
                    [&a] { move_event(a.common, a.event, a.number, a.wait_seconds); });
   add_event(move, a);
   move->add_option("partition", a.number, "its number")->required()->type_name("");
   move->add_option("--wait", a.wait_seconds, "wait so long for it to be there")->type_name("SECONDS");
+  add(cluster, a, "where", "which partitions events are in, and who leads them", [&a] { show_places(a.common, a.events); })
+      ->add_option("event", a.events, "ids; without, all events")
+      ->check(is_id)
+      ->type_name("");
   add(cluster, a, "rebalance", "spread the leaders evenly", [&a] { rebalance_cluster(a.common); });
   auto* feature = add(cluster, a, "activate-feature", "after an upgrade: use what only the new version understands, for good",
                       [&a] { activate_feature(a.common, a.number); });

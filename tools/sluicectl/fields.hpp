@@ -34,6 +34,14 @@ inline const std::vector<codec::document>& list_in(const codec::document& d, std
 /// The list would be gone with the document.
 const std::vector<codec::document>& list_in(codec::document&& d, std::string_view name) = delete;
 
+/// The ids in the answer of GET /api/v1/events.
+inline std::vector<std::string> event_ids_in(const codec::document& d) {
+  std::vector<std::string> ids;
+  for (const auto& e : list_in(d, "events"))
+    ids.push_back(text_in(e, "id"));
+  return ids;
+}
+
 /// "17" for a column of a table.
 inline std::string figure_in(const codec::document& d, std::string_view name) {
   return std::to_string(number_in(d, name));

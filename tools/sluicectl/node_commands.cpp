@@ -107,11 +107,8 @@ void show_status(const settings& s, unsigned wait_seconds) {
 
 void verify_events(const settings& s, std::vector<std::string> events) {
   admin_api api{s};
-  if (events.empty()) {
-    auto all = api.get("/api/v1/events");
-    for (const auto& e : list_in(all.body, "events"))
-      events.push_back(text_in(e, "id"));
-  }
+  if (events.empty())
+    events = event_ids_in(api.get("/api/v1/events").body);
   if (events.empty() && !s.json)
     put_line("no events, nothing to verify");
   std::vector<std::string> wrong;
