@@ -260,8 +260,11 @@ partition::config node::partition_config(partition_id partition) const {
   c.consensus.seed = identity_.incarnation + partition.value;
   c.incarnation = identity_.incarnation;
   c.place = [places = routes_->places()](event_number event) { return places.of_event(event); };
-  c.founding = identity_.founding_epoch;
-  c.lost = identity_.lost;
+  // Once it is founded all partitions have begun: the cluster may have nodes by now that know nothing of such a step.
+  if (!identity_.founded || identity_.epoch < identity_.founding_epoch) {
+    c.founding = identity_.founding_epoch;
+    c.lost = identity_.lost;
+  }
   c.pulse = codec::encode(domain::message{domain::pulse{}});
   c.checkpoint_log_bytes = config_.checkpoint_log_mib * 1024 * 1024;
   c.entities.active_sessions_max = config_.active_sessions_max;

@@ -1,7 +1,7 @@
 """Three nodes with much in them: what a frozen follower costs the others, how long a lost disk takes to fill again, and how
-long all of them take to serve after a power cut. Not a test: figures for a quiet machine.
+long all of them take to serve after a power cut, how long an event stands still that changes partitions. Not a test: figures for a quiet machine.
 
-    SLUICE_BIN=build/bin python3 tests/e2e/cluster_bench.py --frozen 60 --refill 1024 --restart"""
+    SLUICE_BIN=build/bin python3 tests/e2e/cluster_bench.py --frozen 60 --refill 1024 --restart --move"""
 import argparse
 import json
 import pathlib
@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 
-from cluster import Cluster
+from cluster import PARTITIONS, Cluster
 from harness import definition
 from programs import Provider
 
@@ -37,6 +37,7 @@ class Bench:
         self.cluster.folder.mkdir(exist_ok=True)
         self.cluster.start()
         self.cluster.put_event(definition("show", admission={"maxActiveUsers": 1}))
+        self.waiting = 0
 
     def end(self):
         for node in self.cluster.nodes:
@@ -91,12 +92,42 @@ class Bench:
         took = time.monotonic() - began
         say(f"wiped node back as a voter of everything: {took:.1f} s, {disk_mib(node):.0f} MiB on its disk, others {disk_mib(self.cluster[1]):.0f}")
 
-    def restart(self, waiting, reservations):
-        made = 0
-        while made < waiting:
+    def fill_line(self, waiting):
+        while self.waiting < waiting:
             told = self.load("join", "-s", 15, "--warm-up", 0, "-c", 256, "-t", 1)
-            made += self.units(told)
-            say(f"  {made} waiting")
+            self.waiting += self.units(told)
+            say(f"  {self.waiting} waiting")
+
+    def move(self, waiting):
+        self.fill_line(waiting)
+        for _ in range(4):
+            self.cluster.homes["show"] = (self.cluster.homes["show"] + 1) % PARTITIONS
+            pauses = []
+            stop = threading.Event()
+            prober = threading.Thread(target=self.longest_pause, args=(stop, pauses))
+            prober.start()
+            time.sleep(2)
+            began = time.monotonic()
+            done = self.cluster[2].ctl("cluster", "move", "show", str(self.cluster.homes["show"]), "--wait", "300")
+            took = time.monotonic() - began
+            assert done.returncode == 0, done.stderr
+            time.sleep(2)
+            stop.set()
+            prober.join()
+            say(f"moved with {self.waiting} waiting: {took:.2f} s; no join for {max(pauses):.2f} s at most")
+
+    def longest_pause(self, stop, pauses):
+        """Of joins one after the other."""
+        client = self.cluster[1].client(timeout=60)
+        last = time.monotonic()
+        while not stop.is_set():
+            answer = client.post("/api/v1/events/show/queue", {"userId": secrets.token_hex(8)})
+            if answer.status in (200, 202):
+                pauses.append(time.monotonic() - last)
+                last = time.monotonic()
+
+    def restart(self, waiting, reservations):
+        self.fill_line(waiting)
         made = 0
         while made < reservations:
             told = self.load("journey", "-s", 15, "--warm-up", 0, "-c", 256, "--free")
@@ -143,6 +174,7 @@ def main():
     p.add_argument("--frozen", type=int, default=0, metavar="SECONDS", help="stop a follower for so long, under load")
     p.add_argument("--rate", type=int, default=4000, help="joins a second meanwhile")
     p.add_argument("--refill", type=int, default=0, metavar="MIB", help="wipe a node of so much")
+    p.add_argument("--move", action="store_true", help="an event with --waiting people, to other partitions")
     p.add_argument("--restart", action="store_true", help="with --waiting people and --reservations")
     p.add_argument("--waiting", type=int, default=1_000_000)
     p.add_argument("--reservations", type=int, default=100_000)
@@ -152,6 +184,8 @@ def main():
     try:
         if options.frozen:
             bench.frozen(options.frozen, options.rate)
+        if options.move:
+            bench.move(options.waiting)
         if options.restart:
             bench.restart(options.waiting, options.reservations)
         if options.refill:

@@ -42,6 +42,18 @@ def wait_for(condition, seconds=20, what="the condition", every=0.02):
         time.sleep(every)
 
 
+def has_members(group):
+    """Processes that are not mere zombies."""
+    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, of = stat.read_text().rpartition(")")[2].split()[:3]
+        except OSError:
+            continue  # it has just ended
+        if int(of) == group and state != "Z":
+            return True
+    return False
+
+
 class Program:
     """A process and its log."""
 
@@ -79,10 +91,13 @@ class Program:
         """SIGKILL, the power switch; with what runs it, which might leave it behind."""
         if self.process is None:
             return
-        if self.prefix and self.running:
-            os.killpg(self.process.pid, signal.SIGKILL)
+        group = self.process.pid if self.prefix and self.running else None
+        if group:
+            os.killpg(group, signal.SIGKILL)
         self.process.kill()
         self.process.wait()
+        if group:
+            wait_for(lambda: not has_members(group), 10, "what it ran is gone", 0.01)
 
     def end(self):
         """Whatever state it is in."""

@@ -171,7 +171,7 @@ class UnderLoad(HistoryChecks, MoveCase):
     def go(cls, event, partition):
         """With a leader gone it may have to be said twice."""
         for _ in range(10):
-            node = next(n for n in cls.cluster.nodes if n.running and n.is_ready())
+            node = wait_for(lambda: next((n for n in cls.cluster.nodes if n.running and n.is_ready()), None), 20, "a node is ready")
             if node.ctl("cluster", "move", event, str(partition), "--wait", "20").returncode == 0:
                 cls.cluster.homes[event] = partition
                 return
