@@ -31,6 +31,7 @@ void core::begin_anew(const proto::FoundedAnew& step, log_index index, outputs& 
   outbox_.begin_anew(founding_);
   for (auto& [slot, s] : slots_.all())
     begin_anew(slot, s, lost, index, out);
+  announce_slots(); // what was awaited may have been dropped
   if (awaits_cleaning())
     forced_ = true;
   notes_due_ = true;
@@ -40,36 +41,40 @@ void core::begin_anew(slot_number slot, slot_state& s, const std::set<partition_
                       outputs& out) {
   using stage = slot_state::stage;
   auto peer = s.peer;
-  if (s.where != stage::here && lost.contains(peer)) {
-    if (s.where == stage::leaving)
-      stay(slot, s, out);
-    else
-      begin_empty(slot, s, index, out);
-    ++s.moves;
-    return claim(slot, s, {peer}, config_.partition);
-  }
   switch (s.where) {
   case stage::here:
     return claim(slot, s, {}, config_.partition); // where it was before may have forgotten that it left
   case stage::leaving:
+    if (lost.contains(peer)) {
+      stay(slot, s, out);
+      ++s.moves; // as it would have had there
+      return claim(slot, s, {peer}, config_.partition);
+    }
     for (auto& [receiver, last] : s.awaits)
       last = outbox_.lanes().at(receiver).last;
     if (s.awaits.empty())
       announce(slot, s);
     return;
-  case stage::arriving: {
-    // What came is let go, and comes again from the beginning.
-    auto notes = std::move(s.notes);
-    for (auto event : s.events)
-      forget(event, out);
-    give_up(slot, peer, s.moves - 1, out);
-    for (auto& n : notes)
-      outbox_.add(peer, n.to, std::move(n.body));
-    return;
-  }
+  case stage::arriving:
+    if (lost.contains(peer)) {
+      begin_empty(slot, s, index, out);
+      return claim(slot, s, {peer}, config_.partition);
+    }
+    return pass_on(slot, s, peer, s.moves == 0 ? 0 : s.moves - 1, out); // it comes again from the beginning
   case stage::left:
-    return claim(slot, s, {peer}, peer); // which may have forgotten that it came
+    return claim(slot, s, {peer}, peer); // which may have forgotten that it came, or all it had
   }
+}
+
+/// It does not come after all: what came is let go, and notes that wait for it follow it.
+void core::pass_on(slot_number slot, slot_state& s, partition_id to, std::uint32_t moves, outputs& out) {
+  auto notes = std::move(s.notes);
+  for (auto event : s.events)
+    forget(event, out);
+  give_up(slot, to, moves, out);
+  for (auto& n : notes)
+    outbox_.add(to, n.to, std::move(n.body));
+  notes_due_ = true;
 }
 
 /// Nothing is left of it.
@@ -103,9 +108,12 @@ void core::claim(slot_number slot, const slot_state& s, std::set<partition_id> o
 void core::yield(slot_number slot, const proto::SlotClaimed& step, log_index index, outputs& out) {
   using stage = slot_state::stage;
   auto* s = slots_.find(slot);
-  if (s != nullptr && (s->moves >= step.moves() || s->where == stage::arriving))
+  bool is_ours = step.by() == config_.partition.value;
+  if (s != nullptr && (s->moves >= step.moves() || (is_ours && s->where == stage::arriving)))
     return;
-  if (step.by() != config_.partition.value)
+  if (s != nullptr && s->where == stage::arriving)
+    return pass_on(slot, *s, {step.by()}, step.moves(), out);
+  if (!is_ours)
     return give_up(slot, {step.by()}, step.moves(), out);
   // It came, and that is forgotten here. What is here of an earlier stay is all there is.
   auto& own = slots_.at(slot);
@@ -115,6 +123,8 @@ void core::yield(slot_number slot, const proto::SlotClaimed& step, log_index ind
     begin_empty(slot, own, index, out);
   own.moves = step.moves();
   own.dealt = config_.partition;
+  if (awaits_cleaning())
+    forced_ = true;
 }
 
 } // namespace sluice::partition

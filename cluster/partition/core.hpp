@@ -181,12 +181,13 @@ private:
   void open(slot_number slot, log_index index, outputs& out);
   void announce(slot_number slot, const slot_state& s);
   void announce_slots();
-  void let_go(slot_number slot, outputs& out);
+  void let_go(slot_number slot, log_index fenced, outputs& out);
   void give_up(slot_number slot, partition_id to, std::uint32_t moves, outputs& out);
   void stay(slot_number slot, log_index fenced, outputs& out);
   void stay(slot_number slot, slot_state& s, outputs& out);
   void begin_anew(const proto::FoundedAnew& step, log_index index, outputs& out);
   void begin_anew(slot_number slot, slot_state& s, const std::set<partition_id>& lost, log_index index, outputs& out);
+  void pass_on(slot_number slot, slot_state& s, partition_id to, std::uint32_t moves, outputs& out);
   void begin_empty(slot_number slot, slot_state& s, log_index index, outputs& out);
   void claim(slot_number slot, const slot_state& s, std::set<partition_id> others, partition_id by);
   void yield(slot_number slot, const proto::SlotClaimed& step, log_index index, outputs& out);

@@ -83,6 +83,11 @@ bool core::is_for_nobody(const logged_command& c, outputs& out) {
     turn_away(c, out);
     return true;
   }
+  // A note of before the cluster began anew would make an event known of which nothing is left.
+  if (c.note && c.to.event && !knows(c.to.event)) {
+    entry_hash_ = hash_of(c.body, entry_hash_);
+    return true;
+  }
   // A latecomer must not wake what an old checkpoint still shows.
   if (!ended_groups_.contains(c.to.event) || is_planted(planted::wakes_ended_group))
     return false;

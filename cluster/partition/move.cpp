@@ -127,7 +127,7 @@ void core::take_step(std::string_view body, log_index index, outputs& out) {
   case proto::PartitionStep::kPart:
     return adopt(slot, step.part(), index, out);
   case proto::PartitionStep::kTaken:
-    return let_go(slot, out);
+    return let_go(slot, step.taken().fenced(), out);
   case proto::PartitionStep::kStays:
     return stay(slot, step.stays().fenced(), out);
   case proto::PartitionStep::kClaimed:
@@ -169,8 +169,10 @@ void core::stay(slot_number slot, log_index fenced, outputs& out) {
 /// Its groups go on as if no time had passed.
 void core::stay(slot_number slot, slot_state& s, outputs& out) {
   auto shift = s.fenced_at.log - last_.log;
-  for (auto event : events_of(roster_, slot))
+  for (auto event : events_of(roster_, slot)) {
     deadlines_.delay_group(event, s.time_shift - shift);
+    std::erase(out.left, event); // in a log executed again both come at once
+  }
   s.time_shift = shift;
   s.where = slot_state::stage::here;
   s.peer = {};
@@ -210,7 +212,8 @@ void core::announce(slot_number slot, const slot_state& s) {
 void core::arrive(slot_number slot, const proto::SlotArrives& step, outputs& out) {
   // Where it is or leaves from it can not arrive; nobody says so but a broken peer.
   const auto* known = slots_.find(slot);
-  if (known != nullptr && (known->where != slot_state::stage::left || known->moves >= step.moves()))
+  auto moves = step.moves() != 0 ? step.moves() : known != nullptr ? known->moves + 1 : 1; // 0: of before they were counted
+  if (known != nullptr && (known->where != slot_state::stage::left || known->moves >= moves))
     return;
   if (auto events = events_of(roster_, slot); !events.empty())
     return;
@@ -219,7 +222,7 @@ void core::arrive(slot_number slot, const proto::SlotArrives& step, outputs& out
   s.where = slot_state::stage::arriving;
   s.peer = {step.from()};
   s.fenced = step.fenced();
-  s.moves = step.moves();
+  s.moves = moves;
   if (awaits_cleaning())
     forced_ = true;
   out.homes.push_back({slot, config_.partition, config_.partition});
@@ -255,7 +258,10 @@ void core::adopt(slot_number slot, const proto::SlotPart& part, log_index index,
 
 void core::open(slot_number slot, log_index index, outputs& out) {
   auto& s = slots_.at(slot);
-  auto [from, notes, luggage, moves] = std::tuple{s.peer, std::move(s.notes), std::move(s.luggage), s.moves};
+  auto from = s.peer;
+  auto fenced = s.fenced;
+  auto moves = s.moves;
+  auto [notes, luggage] = std::pair{std::move(s.notes), std::move(s.luggage)};
   out.opened.push_back({slot, from, s.fenced});
   s = {};
   s.moves = moves;
@@ -282,17 +288,17 @@ void core::open(slot_number slot, log_index index, outputs& out) {
     ended_groups_.insert({event});
   s.dealt = luggage.roster().empty() ? config_.partition : config_.place({luggage.roster(0).event()});
   out.homes.push_back({slot, s.dealt, config_.partition});
-  outbox_.add(from, {}, step_of(slot, [](auto& step) { step.mutable_taken(); }), true);
+  outbox_.add(from, {}, step_of(slot, [fenced](auto& step) { step.mutable_taken()->set_fenced(fenced); }), true);
   for (auto& n : notes)
     outbox_.add(config_.partition, n.to, std::move(n.body));
   notes_due_ = true;
   publish_due_ = publish_due_ || leading_;
 }
 
-void core::let_go(slot_number slot, outputs& out) {
+void core::let_go(slot_number slot, log_index fenced, outputs& out) {
   auto* s = slots_.find(slot);
-  if (s == nullptr || s->where != slot_state::stage::leaving)
-    return;
+  if (s == nullptr || s->where != slot_state::stage::leaving || s->fenced != fenced)
+    return; // told again, of a move before
   give_up(slot, s->peer, s->moves + 1, out);
 }
 

@@ -57,7 +57,10 @@ public:
   }
 
   void acknowledge(partition_id to, std::uint64_t sequence) {
-    auto& items = lanes_[to].items;
+    auto known = lanes_.find(to);
+    if (known == lanes_.end())
+      return;
+    auto& items = known->second.items;
     while (!items.empty() && items.front().sequence <= sequence)
       items.pop_front();
   }

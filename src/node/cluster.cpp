@@ -181,7 +181,10 @@ void cluster::let_in(const std::string& certified, const std::string& request, l
 /// Begins the cluster with this node as its first.
 void cluster::found(const std::vector<partition::status>& seen) {
   const auto& who = *parts_.who;
-  auto is_begun = [&who](const partition::status& s) { return s.leading && s.founding >= who.founding_epoch; };
+  // With what they had to tell each other of slots.
+  auto is_begun = [&who](const partition::status& s) {
+    return s.leading && s.founding >= who.founding_epoch && s.outbox == 0;
+  };
   if (!who.founder || (who.founded && who.epoch >= who.founding_epoch) ||
       seen.empty() || !std::all_of(seen.begin(), seen.end(), is_begun) || founding_.exchange(true))
     return;
@@ -322,7 +325,7 @@ void cluster::tick(const std::vector<partition::status>& seen, const proto::Node
 void cluster::watch_leaders(const std::vector<partition::status>& seen) {
   for (std::uint32_t p = 0; p < seen.size(); ++p) {
     const auto& s = seen[p].consensus;
-    if (s.members.voters.empty() || left_[{p}]) {
+    if (auto left = left_.find({p}); s.members.voters.empty() || (left != left_.end() && left->second)) {
       leaderless_.erase({p}); // no replica of ours
       continue;
     }

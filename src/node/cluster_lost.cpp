@@ -20,9 +20,9 @@ void cluster::take_off_lost(const domain::catalogue_update& catalogue, const std
   auto& who = *parts_.who;
   if (!who.founder || who.looked_through >= who.founding_epoch)
     return;
-  // Once: all it had to say of slots, of before and of this founding, has arrived.
+  // Once: all it had to say of slots, of before and of this founding, has arrived. What moved away since then did so later.
   for (std::uint32_t p = 0; p < seen.size(); ++p)
-    if (seen[p].leading && seen[p].founding >= who.founding_epoch && seen[p].outbox == 0)
+    if (seen[p].consensus.members.voters.empty() || (seen[p].founding >= who.founding_epoch && seen[p].outbox == 0))
       lost_.settled.insert({p});
   if (lost_.settled.size() < parts_.routes->places().partitions())
     return;

@@ -97,11 +97,12 @@ void recover_unsafe(storage::log_store& store, const std::string& cluster) {
       begin_empty(store, partition);
     else
       take_alone(store, partition, self);
-    store.put_fact(left_fact(partition), "");
   }
   auto lost = list_of(has, replica::none);
   auto old = list_of(has, replica::former);
   auto epoch = std::stoul(store.get_fact("epoch").value_or("1")) + 1;
+  if (auto before = store.get_fact("lost").value_or(""); !before.empty() && store.get_fact("founding-epoch") == std::to_string(epoch))
+    lost = before + (lost.empty() ? "" : ", " + lost); // recovered before, and not founded since
   store.put_fact("founder", "1"); // partitions without a replica here begin empty
   store.put_fact("founding-epoch", std::to_string(epoch));
   store.put_fact("lost", lost);

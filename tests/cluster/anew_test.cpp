@@ -158,18 +158,60 @@ TEST_CASE("anew: what was on its way to a partition that is lost stays", "[clust
   CHECK(p.b().core().status().moving_slots == 0);
 }
 
-TEST_CASE("anew: where a slot left for a partition that is lost its events begin again",
-          "[cluster][partition][slots]") {
+TEST_CASE("anew: where a slot left for a partition that is lost its events begin again there", "[cluster][partition][slots]") {
   pair_of_partitions p;
   open_house(p.a(), {"alice"});
   p.move(p.a(), 2);
   p.a_.emplace(second_founding(1, {{2}}), disk{p.a().stored()}, false);
   p.b_.emplace(second_founding(2, {{2}}));
   settle_for_long(p);
-  open_house(p.a(), {});
-  CHECK(p.a().get<ticket_reply>(the_event, join{"first"}).ticket.value == 1);
-  p.move(p.a(), 2);
-  CHECK(&owner(p) == &p.b());
+  CHECK(p.a().core().prospect(the_slot, {9}).where == partition_id{2});
+  open_house(p.b(), {});
+  CHECK(p.b().get<ticket_reply>(the_event, join{"first"}).ticket.value == 1);
+  p.move(p.b(), 1);
+  CHECK(&owner(p) == &p.a());
+}
+
+// One in the middle of its way is lost: the claim of the last one counts, in whatever order they are heard.
+TEST_CASE("anew: a slot that went on from a partition that is lost is where it went", "[cluster][partition][slots]") {
+  auto late = GENERATE(false, true);
+  pair_of_partitions p;
+  open_house(p.a(), {"alice"});
+  p.move(p.a(), 2); // and from there to partition 3, which nobody told the first
+  p.a_.emplace(second_founding(1, {{2}}), disk{p.a().stored()}, false);
+  p.b_.emplace(second_founding(2, {{2}}));
+  auto claim = [](replica& of) {
+    proto::PartitionStep step;
+    step.set_slot(the_slot.value);
+    step.mutable_claimed()->set_by(3);
+    step.mutable_claimed()->set_moves(2);
+    proposal note;
+    note.is_step = true;
+    note.body = step.SerializeAsString();
+    note.note = note_source{{3}, numbers_of(2) + 1};
+    of.handle(propose{{note}});
+    of.settle();
+  };
+  if (late)
+    settle_for_long(p);
+  claim(p.a());
+  claim(p.b());
+  settle_for_long(p);
+  for (auto* r : {&p.a(), &p.b()}) {
+    auto found = r->core().prospect(the_slot, {9});
+    CHECK(found.is == slot_prospect::kind::elsewhere);
+    if (r == &p.b())
+      CHECK(found.where == partition_id{3});
+  }
+}
+
+TEST_CASE("anew: a note of before makes no event known of which nothing is left", "[cluster][partition]") {
+  replica lost{second_founding(1, {{1}})};
+  lost.handle(propose{{note_from(3, numbers_of(2) + 1)}});
+  lost.settle();
+  CHECK_FALSE(lost.core().knows(the_number));
+  open_house(lost, {});
+  CHECK(lost.core().knows(the_number));
 }
 
 TEST_CASE("anew: what was coming from a partition that is lost begins again", "[cluster][partition][slots]") {

@@ -76,9 +76,9 @@ void show_cluster_audit(const settings& s);
 /// An empty `to`: whoever is best.
 void transfer_partition(const settings& s, std::uint32_t partition, const std::string& to);
 void rebalance_cluster(const settings& s);
-/// Waits until it is there, for so long.
 /// Without events: all.
 void show_places(const settings& s, std::vector<std::string> events);
+/// Waits until it is there, for so long.
 void move_event(const settings& s, const std::string& event, std::uint32_t partition, unsigned wait_seconds);
 /// `hook`, if any, is run by the shell with the advice as JSON on its standard input, if there is advice.
 void advise(const settings& s, const std::string& hook);
