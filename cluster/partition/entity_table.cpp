@@ -128,6 +128,13 @@ void entity_table::accept(saved s, outputs& out) {
       out.pieces.push_back({s.checkpoint, s.of, std::move(s.pieces)});
     return;
   }
+  if (s.passivated && orphans_.erase(s.of) != 0) {
+    --asked_;
+    if (s.pieces.empty())
+      s.pieces.push_back({0, {}}); // it holds nothing
+    out.pieces.push_back({checkpoint_, s.of, std::move(s.pieces)});
+    return;
+  }
   if (!s.passivated || known == slots_.end() || !known->second.stopping)
     return;
   auto& slot = known->second;
@@ -166,8 +173,8 @@ void entity_table::forget(event_number event, outputs& out) {
       continue;
     }
     auto& s = at->second;
-    if (s.stopping && s.owes)
-      --asked_;
+    if (s.stopping && s.owes) // replay from the cut may need it until the group's end (found by simulation)
+      orphans_.insert(at->first);
     else if (s.owes)
       ask_share(at->first, s, out);
     if (s.active) {

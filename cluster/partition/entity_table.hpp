@@ -8,6 +8,7 @@
 #include <list>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -96,6 +97,7 @@ private:
   std::vector<entity_ref> owed_;      // not asked yet (those asked early are skipped)
   std::vector<entity_ref> kept_;      // passive ones whose record the checkpoint in progress carries
   std::size_t asked_ = 0;             // shares asked for, not received
+  std::set<entity_ref> orphans_;      // of groups that ended; their last record, under way, is such a share
   std::size_t active_ = 0;
 };
 
