@@ -124,6 +124,9 @@ struct replicate_on {
   raft::membership target;
 };
 
+/// The partition's replica here is of before it was moved away: what it keeps can go.
+struct vacate_replica {};
+
 struct hand_over {
   node_id to;
 };
@@ -183,7 +186,8 @@ using partition_actor =
                      caf::reacts_to<stop_partition>, caf::reacts_to<replica_said>, caf::reacts_to<node_lost>,
                      caf::reacts_to<loaded_back>, caf::reacts_to<fetched_back>, caf::reacts_to<replicate_on>,
                      caf::reacts_to<hand_over>, caf::reacts_to<publish_again>, caf::reacts_to<compare_hash>,
-                     caf::reacts_to<move_slot_to>, caf::reacts_to<slot_pulled_back>, caf::reacts_to<shrink_now>>;
+                     caf::reacts_to<move_slot_to>, caf::reacts_to<slot_pulled_back>, caf::reacts_to<shrink_now>,
+                     caf::reacts_to<vacate_replica>>;
 
 } // namespace sluice::actors
 
@@ -217,3 +221,4 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::actors::compare_hash)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::actors::move_slot_to)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::actors::slot_pulled_back)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::actors::shrink_now)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(sluice::actors::vacate_replica)

@@ -141,6 +141,7 @@ private:
   void on(const reading& now, move_slot in, outputs& out);
   void on(const reading& now, slot_pulled in, outputs& out);
   void on(const reading& now, shrink in, outputs& out);
+  void on(const reading& now, vacate in, outputs& out);
 
   // the log
   void consult(const reading& now, raft::input in, outputs& out);

@@ -76,6 +76,24 @@ void core::install(const reading& now, outputs& out) {
   }
 }
 
+/// Between two entries only, and with nothing of it on its way to the disk.
+void core::on(const reading& now, vacate, outputs& out) {
+  if (leading_ || step_.running() || taking_ != 0 || fetching_ != 0 || fetch_wanted_)
+    return;
+  auto before = out.writes.size();
+  consult(now, raft::vacate{}, out);
+  if (failed_ || out.writes.size() == before)
+    return;
+  start_over();
+  applied_ = committed_to_ = checkpoint_index_ = 0;
+  applied_term_ = checkpoint_term_ = 0;
+  checkpoint_ = state_hash_ = 0;
+  last_ = {};
+  out.begins.push_back({++attempts_, 0});
+  out.writes.back().installed = {attempts_, 0, 0, {}, {}, {}};
+  out.reset = true;
+}
+
 /// As in a new process, but for what the host and consensus know of us.
 void core::start_over() {
   committed_.clear();

@@ -262,12 +262,16 @@ struct slot_pulled {
   std::string step;
 };
 
+/// A committed membership does without this replica: what it keeps can go. Dropped while it is not sure or not idle; to be
+/// said again.
+struct vacate {};
+
 /// Memory is short: sessions that are not in use right now go to sleep.
 struct shrink {};
 
 using input = std::variant<start, tick, received, propose, ask_all, written, delivered, saved, checkpoint_flushed,
                            checkpoint_committed, checkpoint_now, peer_down, loaded, fetched, reconfigure, transfer,
-                           publish_everything, compare_state, move_slot, slot_pulled, shrink>;
+                           publish_everything, compare_state, move_slot, slot_pulled, shrink, vacate>;
 
 // ---- outputs ---------------------------------------------------------------------------------------------------------
 
@@ -284,7 +288,8 @@ struct checkpoint_commit {
 struct log_write {
   raft::write what; // id 0: only the commit; not to be confirmed by `written`
   std::optional<checkpoint_commit> commit;
-  std::optional<checkpoint_commit> installed; // a fetched one: it takes the place of all there was, log and pieces
+  std::optional<checkpoint_commit> installed; // a fetched one: it takes the place of all there was, log and pieces; of
+                                              // index 0: nothing does
 };
 
 /// Get the checkpoint `ref` from a peer's store into the own one, under the number `checkpoint`; then say `fetched`.

@@ -40,6 +40,7 @@ struct status {
   log_index commit_index = 0;
   log_index snapshot_index = 0;
   membership members;
+  bool members_committed = false;
 
   struct peer {
     node_id node;

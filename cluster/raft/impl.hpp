@@ -4,7 +4,7 @@
 //   follower.cpp    the others take                commit.cpp       what is committed, what is handed out
 //   membership.cpp  one server at a time           transfer.cpp     leadership goes to another
 //   snapshot.cpp    compaction, checkpoints        read_index.cpp   reads without the log
-//   rejoin.cpp      after a lost log
+//   rejoin.cpp      after a log was lost, or given up
 // Order within one call: the input changes the state, then settle() draws every consequence once, then everything
 // staged leaves as one write. A message that says something not yet durable names that write.
 #pragma once
@@ -69,6 +69,7 @@ private:
   void on(reconfigure& in);
   void on(raft::transfer& in);
   void on(read& in);
+  void on(vacate& in);
 
   // ---- messages
   void on(node_id from, vote_request& m);
@@ -244,6 +245,8 @@ private:
   bool campaign_asked_ = false; // by the leader: a transfer
   std::set<node_id> votes_;
   std::optional<snapshot_ref> fetching_;
+  log_term offer_term_ = 0; // of the offer heard last
+  std::uint64_t offer_round_ = 0;
   bool installing_ = false;
   std::uint64_t install_write_ = 0;
 
@@ -285,7 +288,7 @@ private:
   std::map<std::uint64_t, asked_read> asked_reads_; // of our own host, at the leader
   std::uint64_t ask_id_ = 0;
 
-  // ---- after a lost log
+  // ---- after a log was lost, or given up
   bool rejoining_ = false;
   std::optional<log_index> rejoin_floor_;
   host_time rejoin_ask_at_{};

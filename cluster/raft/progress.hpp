@@ -22,7 +22,8 @@ struct progress {
     std::size_t bytes;
   };
 
-  explicit progress(node_id who, log_index next_index, host_time now) : node{who}, next{next_index}, heard{now} {}
+  explicit progress(node_id who, log_index next_index, host_time now, std::uint64_t round_now)
+      : node{who}, next{next_index}, heard{now}, since_round{round_now} {}
 
   node_id node;
   flow state{flow::probe};
@@ -32,6 +33,8 @@ struct progress {
   raft::standing standing{raft::standing::unknown};
   host_time heard;         // an answer in our term came last at
   std::uint64_t round = 0; // of heartbeats it answered
+  // It may have been a member before, and have given up its log since: what it said then is void.
+  std::uint64_t since_round;
 
   bool probe_out = false;  // repeated with the next heartbeat
   bool probe_bare = false; // after a rejection or silence a probe carries no entries

@@ -39,4 +39,25 @@ raft::standing core::impl::own_standing() const {
   return !rejoining_ || bug(planted_bug::wiped_node_counts) ? standing::full : standing::rejoining;
 }
 
+/// As after a lost disk, but nobody misses it: the committed configuration's voters have among them all that was ever
+/// committed, and no vote of those that are left behind counts here. Term and vote stay.
+void core::impl::on(vacate&) {
+  if (role_ == role::leader || hears_leader() || installing_ || !writes_.is_idle() || log_.last_index() == 0) {
+    ++dropped_;
+    return;
+  }
+  become_follower(term_, {});
+  refuse_reads(); // a late answer to the question of before would be of an index that is too low
+  fetching_.reset();
+  snapshot_.reset();
+  log_.reset(0, 0);
+  configs_.reset(0, {});
+  writes_.cut(0);
+  commit_ = 0;
+  rejoining_ = true;
+  rejoin_floor_.reset();
+  staged().install = snapshot_ref{};
+  persist_state();
+}
+
 } // namespace sluice::raft

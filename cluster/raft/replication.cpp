@@ -28,12 +28,15 @@ void core::impl::sync_peers() {
   auto& m = members();
   std::erase_if(peers_, [&m](const progress& p) { return !m.voters.contains(p.node) && !m.learners.contains(p.node); });
   auto before = peers_.size();
-  auto add = [this](node_id n) {
+  auto since = before == 0 ? round_ : round_ + 1; // the first ones of a leadership are heard for the first time
+  auto add = [this, since](node_id n) {
     if (n != settings_.self && !find_peer(n))
-      peers_.emplace_back(n, log_.last_index() + 1, now_);
+      peers_.emplace_back(n, log_.last_index() + 1, now_, since);
   };
   std::for_each(m.voters.begin(), m.voters.end(), add);
   std::for_each(m.learners.begin(), m.learners.end(), add);
+  if (peers_.size() > before)
+    round_ = since;
   if (before == 0 && !peers_.empty())
     heartbeat_at_ = now_;
 }
@@ -178,7 +181,7 @@ void core::impl::on(node_id from, append_reply& m) {
   auto* p = find_peer(from);
   if (!p)
     return;
-  if (m.match > log_.last_index() || m.round > round_) {
+  if (m.match > log_.last_index() || m.round > round_ || m.round < p->since_round) {
     ++dropped_;
     return;
   }

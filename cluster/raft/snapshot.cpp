@@ -43,7 +43,7 @@ void core::impl::on(node_id from, snapshot_reply& m) {
   auto* p = find_peer(from);
   if (!p)
     return;
-  if (m.round > round_ || (m.installed && m.index > log_.last_index())) {
+  if (m.round > round_ || m.round < p->since_round || (m.installed && m.index > log_.last_index())) {
     ++dropped_;
     return;
   }
@@ -72,6 +72,8 @@ void core::impl::on(node_id from, snapshot_offer& m) {
     commit_to(std::max(commit_, m.snapshot.index));
     return reply_installed(from, m.snapshot.index, m.round);
   }
+  offer_term_ = m.term;
+  offer_round_ = m.round;
   // The leader keeps its offer while we fetch; another one means it, or its disk, gave up on the first.
   if (!fetching_ || *fetching_ != m.snapshot) {
     fetching_ = m.snapshot;
@@ -91,9 +93,10 @@ void core::impl::on(snapshot_fetched& in) {
   auto ref = std::move(*fetching_);
   fetching_.reset();
   auto from_leader = role_ == role::follower && leader_;
+  auto round = offer_term_ == term_ ? offer_round_ : 0;
   if (!in.ok) {
     if (from_leader)
-      post(leader_, snapshot_reply{.term = term_, .index = ref.index, .failed = true});
+      post(leader_, snapshot_reply{.term = term_, .index = ref.index, .round = round, .failed = true});
     return;
   }
   if (has_all_of(ref))
@@ -101,7 +104,7 @@ void core::impl::on(snapshot_fetched& in) {
   else
     install(ref);
   if (from_leader)
-    reply_installed(leader_, ref.index, 0);
+    reply_installed(leader_, ref.index, round);
 }
 
 /// One write: the checkpoint takes the log's place. What of the old log is not committed contradicts the checkpoint, or

@@ -208,8 +208,12 @@ struct read {
   std::uint64_t id = 0;
 };
 
+/// A committed configuration does without this replica, and so do all behind it: log and checkpoint can go. Dropped while
+/// a leader is heard or the disk is at work. What follows is one write with an `install` of index 0.
+struct vacate {};
+
 using input = std::variant<start, tick, received, propose, written, snapshot_taken, snapshot_fetched, loaded, peer_down,
-                           reconfigure, transfer, read>;
+                           reconfigure, transfer, read, vacate>;
 
 // ---- outputs -------------------------------------------------------------------------------------------------------
 
@@ -219,7 +223,7 @@ struct write {
   std::optional<hard_state> state;
   std::optional<log_index> truncate_from; // before `append`
   std::vector<entry> append;              // contiguous
-  std::optional<snapshot_ref> install;    // a fetched snapshot takes the log's place
+  std::optional<snapshot_ref> install;    // a fetched snapshot takes the log's place; index 0: nothing does
   std::optional<log_index> drop_below;    // entries with a lower index are no longer needed
 };
 

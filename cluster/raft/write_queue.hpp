@@ -30,6 +30,8 @@ public:
     ++next_id_;
   }
 
+  bool is_idle() const { return pending_.empty(); }
+
   /// How long the disk has been at the oldest write.
   host_clock::duration waiting(host_time now) const {
     return pending_.empty() ? host_clock::duration{} : now - pending_.front().since;

@@ -24,6 +24,7 @@ constexpr std::chrono::seconds settled{10}; // how long a leader leads before it
 constexpr std::chrono::seconds reachable_within{2};
 constexpr std::chrono::milliseconds remove_patience{1'500};
 constexpr std::chrono::seconds leaderless_max{3}; // longer than any election should take
+constexpr std::chrono::seconds vacate_after{10};  // much longer than a status or a message is under way
 
 bool is_loopback(const std::string& address) {
   try {
@@ -309,7 +310,7 @@ void cluster::tick(const std::vector<partition::status>& seen, const proto::Node
   }
   announce();
   take_off_lost(*catalogue, seen);
-  note_departures(seen);
+  note_departures(*catalogue, seen);
   watch_leaders(seen);
   if (now - placed_at_ >= place_every) {
     placed_at_ = now;
@@ -325,7 +326,7 @@ void cluster::tick(const std::vector<partition::status>& seen, const proto::Node
 void cluster::watch_leaders(const std::vector<partition::status>& seen) {
   for (std::uint32_t p = 0; p < seen.size(); ++p) {
     const auto& s = seen[p].consensus;
-    if (auto left = left_.find({p}); s.members.voters.empty() || (left != left_.end() && left->second)) {
+    if (auto left = departures_.find({p}); s.members.voters.empty() || (left != departures_.end() && left->second.is_over)) {
       leaderless_.erase({p}); // no replica of ours
       continue;
     }
@@ -343,25 +344,33 @@ void cluster::watch_leaders(const std::vector<partition::status>& seen) {
   }
 }
 
-/// Who is taken out of a partition is not told so by its log: the leader stops talking. Remembered for `recover`.
-void cluster::note_departures(const std::vector<partition::status>& seen) {
-  auto self = parts_.who->self.value;
+/// Who is taken out of a partition is not told so by its log: the leader stops talking. Remembered for `recover`; and after
+/// a while what the replica keeps is given up. Not by a node that is drained: it goes with what it has, or comes back to it.
+void cluster::note_departures(const domain::catalogue_update& catalogue, const std::vector<partition::status>& seen) {
+  auto self = parts_.who->self;
+  auto members = active_members(catalogue);
+  bool is_active = std::find(members.begin(), members.end(), self) != members.end();
   for (const auto& [node, told] : fresh_statuses())
     for (const auto& r : told->replicas()) {
       if (!r.leading() || r.partition() >= seen.size() || r.term() < seen[r.partition()].consensus.term)
         continue;
-      auto is_in = [self](const auto& nodes) { return std::find(nodes.begin(), nodes.end(), self) != nodes.end(); };
-      bool has_left = !is_in(r.members().voters()) && !is_in(r.members().learners()) &&
-                      !seen[r.partition()].consensus.members.voters.empty();
       partition_id partition{r.partition()};
-      auto [known, fresh] = left_.try_emplace(partition, store_.get_fact(left_fact(partition)) == "1");
-      if (known->second == has_left)
+      const auto& ours = seen[r.partition()];
+      auto is_in = [self](const auto& nodes) { return std::find(nodes.begin(), nodes.end(), self.value) != nodes.end(); };
+      bool has_left = !is_in(r.members().voters()) && !is_in(r.members().learners()) && !ours.consensus.members.voters.empty();
+      auto& known = departures_.try_emplace(partition, departure{store_.get_fact(left_fact(partition)) == "1", clock::now()})
+                        .first->second;
+      if (known.is_over != has_left) {
+        known = {has_left, clock::now()};
+        store_.put_fact(left_fact(partition), has_left ? "1" : "");
+        if (has_left)
+          spdlog::info("partition.left partition={} term={} index={}: its replica here is of before", partition.value, r.term(),
+                       ours.applied);
+      }
+      if (!has_left || !is_active || !r.members_committed() || ours.consensus.leader || clock::now() - known.since < vacate_after ||
+          target_of(partition, members, catalogue.replication).voters.contains(self))
         continue;
-      known->second = has_left;
-      store_.put_fact(left_fact(partition), has_left ? "1" : "");
-      if (has_left)
-        spdlog::info("partition.left partition={} term={} index={}: its replica here is of before", partition.value, r.term(),
-                     seen[partition.value].applied);
+      tell(partition, actors::vacate_replica{});
     }
 }
 

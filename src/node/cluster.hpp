@@ -96,7 +96,7 @@ private:
   void announce();
   void follow_catalogue(const domain::catalogue_update& catalogue);
   void watch_leaders(const std::vector<partition::status>& seen);
-  void note_departures(const std::vector<partition::status>& seen);
+  void note_departures(const domain::catalogue_update& catalogue, const std::vector<partition::status>& seen);
   void place_replicas(const domain::catalogue_update& catalogue, const std::vector<partition::status>& seen);
   void balance_leaders(const domain::catalogue_update& catalogue, const std::vector<partition::status>& seen);
   std::vector<node_id> active_members(const domain::catalogue_update& catalogue) const;
@@ -138,6 +138,11 @@ private:
     bool told = false;
   };
 
+  struct departure {
+    bool is_over = false; // it was moved away, and its replica here is of before; as on disk
+    clock::time_point since;
+  };
+
   struct wait {
     std::function<bool()> is_over;
     clock::time_point until;
@@ -158,7 +163,7 @@ private:
     std::set<event_number> found;
   } lost_; // see take_off_lost
   std::map<partition_id, absence> leaderless_;
-  std::map<partition_id, bool> left_; // replicas here that are of before they were moved away; as on disk
+  std::map<partition_id, departure> departures_;
   clock::time_point placed_at_{};
   clock::time_point status_told_{};
   clock::time_point balanced_at_{};

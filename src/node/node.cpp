@@ -202,6 +202,8 @@ void node::start_writers() {
         checkpoints_->begun(d.partition, d.attempt);
         cluster_->desk().begun(d.partition, d.attempt);
       }
+      if (d.installed)
+        checkpoints_->installed(d.partition);
       if (d.write_id != 0 || d.checkpoint != 0)
         caf::anon_send(partitions_[d.partition.value], actors::became_durable{d.write_id, d.checkpoint, d.took});
     }

@@ -40,6 +40,7 @@ void describe(const partition::status& s, std::uint32_t partition, proto::NodeSt
   out.set_first(s.consensus.first_index);
   out.set_active_entities(s.active_entities);
   out.set_open_effects(s.open_effects);
+  out.set_members_committed(s.consensus.members_committed);
   for (auto v : s.consensus.members.voters)
     out.mutable_members()->add_voters(v.value);
   for (auto l : s.consensus.members.learners)

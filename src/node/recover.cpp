@@ -43,7 +43,7 @@ void begin_empty(storage::log_store& store, partition_id partition) {
   store.write({free});
 }
 
-enum class replica : std::uint8_t { none, former, member };
+enum class replica : std::uint8_t { none, former, learner, member };
 
 /// What this node has of it. Throws if it is damaged.
 replica replica_of(storage::log_store& store, partition_id partition, node_id self) {
@@ -51,10 +51,12 @@ replica replica_of(storage::log_store& store, partition_id partition, node_id se
   if (found.damage)
     throw start_failure{"partition " + std::to_string(partition.value) + " is damaged here: " + *found.damage +
                         "; nothing was changed"};
-  auto voters = actors::members_of(actors::start_from(found, {}, true).consensus).voters;
-  if (voters.empty())
+  auto members = actors::members_of(actors::start_from(found, {}, true).consensus);
+  if (members.voters.empty())
     return replica::none;
-  return voters.contains(self) && store.get_fact(left_fact(partition)) != "1" ? replica::member : replica::former;
+  if (store.get_fact(left_fact(partition)) == "1")
+    return replica::former;
+  return members.voters.contains(self) ? replica::member : members.learners.contains(self) ? replica::learner : replica::former;
 }
 
 /// "3, 5"
@@ -100,6 +102,7 @@ void recover_unsafe(storage::log_store& store, const std::string& cluster) {
   }
   auto lost = list_of(has, replica::none);
   auto old = list_of(has, replica::former);
+  auto behind = list_of(has, replica::learner);
   auto epoch = std::stoul(store.get_fact("epoch").value_or("1")) + 1;
   if (auto before = store.get_fact("lost").value_or(""); !before.empty() && store.get_fact("founding-epoch") == std::to_string(epoch))
     lost = before + (lost.empty() ? "" : ", " + lost); // recovered before, and not founded since
@@ -110,9 +113,11 @@ void recover_unsafe(storage::log_store& store, const std::string& cluster) {
   std::string gone = lost.empty() ? "" : "LOST, since it had no replica of them: partitions " + lost + ". ";
   if (!old.empty())
     gone += "OLD: partitions " + old + ", as they were when they were moved away from it. ";
+  if (!behind.empty())
+    gone += "BEHIND: partitions " + behind + ", which were still being copied to it. ";
   store.put_fact("recovered", gone.empty() ? "nothing was on other nodes only" : gone);
-  spdlog::warn("recover.done cluster={} node={} epoch={} partitions={} lost={} old={}", cluster, self.value, epoch, partitions,
-               lost.empty() ? "none" : lost, old.empty() ? "none" : old);
+  spdlog::warn("recover.done cluster={} node={} epoch={} partitions={} lost={} old={} behind={}", cluster, self.value, epoch,
+               partitions, lost.empty() ? "none" : lost, old.empty() ? "none" : old, behind.empty() ? "none" : behind);
   throw finished{"recovered: start this node as usual, it is the whole cluster now, in epoch " +
                       std::to_string(epoch) + "; the others join it as new nodes with empty folders. " +
                       (gone.empty() ? "It had replicas of every partition."

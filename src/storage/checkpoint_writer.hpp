@@ -36,8 +36,8 @@ public:
   void end(partition_id partition, std::uint64_t checkpoint);
   /// The checkpoint is in force: older versions of its pieces can go.
   void in_force(partition_id partition, std::uint64_t checkpoint);
-  /// A fetched checkpoint took the place of all there was: everything else can go. To be said once after a start as well,
-  /// for what the process before left behind; costs nothing if that is nothing.
+  /// A fetched checkpoint, or nothing, took the place of all there was: everything else can go. To be said once after a
+  /// start as well, for what the process before left behind; costs nothing if that is nothing.
   void installed(partition_id partition);
   /// A checkpoint that was being fetched never comes: what is here of it can go.
   void given_up(partition_id partition, std::uint64_t checkpoint);

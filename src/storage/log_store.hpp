@@ -42,7 +42,8 @@ struct checkpoint_record {
 };
 
 /// A checkpoint fetched from another replica: a full image, which takes the place of everything the partition had here.
-/// One at index 0 is of nothing: what a restart finds behind it is a replica without log or checkpoint.
+/// One at index 0 is of nothing: what a restart finds behind it is a replica without log or checkpoint (it was not to be
+/// believed, or was moved away).
 struct install_record {
   checkpoint_record checkpoint; // its number is one of this replica's own, above every one that was in force here
 };

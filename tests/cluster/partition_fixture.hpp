@@ -158,6 +158,8 @@ public:
 
 private:
   void take(outputs& out) {
+    if (out.reset)
+      shells_.clear();
     for (auto& w : out.writes)
       writes_.push_back(std::move(w));
     for (const auto& b : out.begins)
@@ -232,6 +234,12 @@ private:
   void make_durable(const log_write& w) {
     if (w.what.state)
       disk_.vote = *w.what.state;
+    if (w.installed) { // the only one there is here: of nothing
+      REQUIRE(w.installed->index == 0);
+      disk_.log.clear();
+      disk_.commit.reset();
+      disk_.pieces.clear();
+    }
     for (const auto& e : w.what.append)
       disk_.log.insert_or_assign(e.index, e);
     if (w.commit) {

@@ -352,3 +352,30 @@ TEST_CASE("partition: a full queue refuses early and keeps what it took", "[clus
   CHECK(r.refusals.at(numbers.back()) == errc::overloaded);
   CHECK(std::holds_alternative<ticket_reply>(r.run(the_event, join{"user6"})));
 }
+
+TEST_CASE("partition: a replica that was moved away gives up what it keeps", "[cluster][partition]") {
+  replica r;
+  open_house(r, {"alice"});
+  r.take_checkpoint();
+  auto stored = r.stored();
+  auto members = std::make_shared<const raft::membership>(raft::membership{{node_id{2}, node_id{3}}, {}});
+  auto last = stored.log.rbegin()->first;
+  stored.log[last + 1] = {last + 1, stored.vote.term, raft::entry_kind::members, nullptr, members};
+  replica former{{}, stored}; // it is no voter, and nobody talks to it
+  REQUIRE(former.core().knows(the_number));
+  REQUIRE_FALSE(former.core().leading());
+  former.handle(vacate{});
+  former.settle();
+  CHECK_FALSE(former.core().knows(the_number));
+  CHECK(former.core().applied() == 0);
+  CHECK(former.core().status().consensus.members.voters.empty());
+  CHECK(former.stored().log.empty());
+  CHECK_FALSE(former.stored().commit);
+  CHECK(former.stored().vote.rejoining);
+  CHECK(former.stored().attempts > stored.attempts);
+  former.pass(2s);
+  CHECK_FALSE(former.core().leading());
+
+  r.handle(vacate{}); // who leads is a member
+  CHECK(r.core().knows(the_number));
+}

@@ -20,11 +20,11 @@ std::vector<membership> changes(const outputs& out) {
 }
 
 /// The disk and these nodes catch up with the leader.
-void settle(replica& r, std::initializer_list<std::uint32_t> nodes) {
+void settle(replica& r, std::initializer_list<std::uint32_t> nodes, std::uint64_t round = 0) {
   r.sync();
   auto last = r.status().last_index;
   for (auto n : nodes)
-    r.hear(n, ack(r.status().term, last, last));
+    r.hear(n, ack(r.status().term, last, last, round));
 }
 
 reconfigure towards(membership target) {
@@ -52,14 +52,15 @@ TEST_CASE("raft rule 7: a dead voter is replaced: learner, caught up, voter, and
   CHECK(r.status().members == voters({1, 2, 3}, {4})); // 4 has not said a word
   auto last = r.status().last_index;
   r.hear(4,
-         append_reply{.term = r.status().term, .rejected_prev = last, .conflict_first = 1, .standing = standing::full});
-  r.hear(4, ack(r.status().term, 0, last));
+         append_reply{
+             .term = r.status().term, .rejected_prev = last, .conflict_first = 1, .round = 1, .standing = standing::full});
+  r.hear(4, ack(r.status().term, 0, last, 1));
   r.wait(50ms);
   REQUIRE(changes(r.out).size() == 1);
   CHECK(changes(r.out).front() == voters({1, 2, 3, 4}));
-  settle(r, {2, 4});
+  settle(r, {2, 4}, 1);
   CHECK(r.status().members == voters({1, 2, 4}));
-  settle(r, {2, 4});
+  settle(r, {2, 4}, 1);
   CHECK(r.status().commit_index == r.status().last_index);
 }
 

@@ -99,16 +99,16 @@ TEST_CASE("raft rule 11: a learner that lost its log counts from its promotion o
   r.sync();
   CHECK(r.status().members == voters({1, 2, 3}, {4}));
   r.hear(3, ack(term, 1, 2));
-  r.hear(4, ack_of(standing::rejoining, term, 2));
+  r.hear(4, ack_of(standing::rejoining, term, 2, 1));
   r.wait(50ms);
   CHECK(r.status().members == voters({1, 2, 3}, {4})); // it has not seen enough yet
   r.hear(3, ack(term, 2, 2));
-  r.hear(4, append_reply{.term = term, .rejected_prev = 2, .conflict_first = 1, .standing = standing::full});
-  r.hear(4, ack_of(standing::full, term, 2));
+  r.hear(4, append_reply{.term = term, .rejected_prev = 2, .conflict_first = 1, .round = 1, .standing = standing::full});
+  r.hear(4, ack_of(standing::full, term, 2, 1));
   r.wait(50ms);
   r.sync();
   CHECK(r.status().members == voters({1, 2, 3, 4}));
-  r.hear(4, ack(term, 2, 3));
+  r.hear(4, ack(term, 2, 3, 1));
   CHECK(r.status().commit_index == 2);
   r.hear(3, ack(term, 2, 3));
   CHECK(r.status().commit_index == 3); // three of four
@@ -143,4 +143,77 @@ TEST_CASE("raft rule 11: it is readmitted by a configuration without its vote, c
   r.sync();
   r.hear(1, append(4, 11, 4, {}, 11));
   CHECK(sent_to<append_reply>(r.out, 1).front().standing == standing::full);
+}
+
+TEST_CASE("raft rule 11: who was moved away gives up its log, and its vote until it is readmitted", "[cluster][raft]") {
+  auto log = commands(1, 4, 2);
+  log[0] = change(1, 2, voters({1, 2, 3}));
+  replica r{2, start_with(voters({1, 2, 3}), 2, log)};
+  r.hear(1, append(3, 4, 2, {}, 4));
+  r.sync();
+  r.give(vacate{});
+  CHECK(r.out.writes.empty()); // it hears a leader
+  r.wait(400ms);
+  r.give(vacate{});
+  REQUIRE(r.out.writes.size() == 1);
+  const auto& w = r.out.writes.front();
+  REQUIRE(w.install);
+  CHECK(w.install->index == 0);
+  CHECK(w.state == hard_state{3, {}, true});
+  CHECK(r.status().last_index == 0);
+  CHECK(r.status().commit_index == 0);
+  CHECK(r.status().members.voters.empty());
+  r.give(vacate{});
+  CHECK(r.out.writes.empty()); // there is nothing left to give up
+  r.sync();
+  r.hear(3, vote_request{.term = 4, .last_index = 9, .last_term = 3});
+  REQUIRE(sent_to<vote_reply>(r.out, 3).size() == 1);
+  CHECK_FALSE(sent_to<vote_reply>(r.out, 3).front().granted);
+  r.time_out();
+  CHECK(r.status().role == role::follower);
+
+  // A leader finds it again, and it begins from nothing.
+  r.hear(1, append(4, 9, 3, {}, 9));
+  auto said = sent_to<append_reply>(r.out, 1);
+  REQUIRE(said.size() == 1);
+  CHECK(said.front().conflict_first == 1);
+  CHECK(said.front().standing == standing::rejoining);
+}
+
+TEST_CASE("raft rule 11: nothing is given up while the disk is at work, or by a leader", "[cluster][raft]") {
+  replica busy{2, start_with(voters({1, 2, 3}), 2, commands(1, 4, 2))};
+  busy.hear(1, append(3, 4, 2, {command(5, 3)}, 4));
+  busy.wait(400ms);
+  busy.give(vacate{});
+  CHECK(busy.status().last_index == 5);
+  auto leads = leader_of_three();
+  leads.give(vacate{});
+  CHECK(leads.status().role == role::leader);
+  CHECK(leads.status().last_index == 1);
+}
+
+TEST_CASE("raft rule 11: what a member said before it was removed does not count when it is back", "[cluster][raft]") {
+  auto r = leader_of_three();
+  auto term = r.status().term;
+  auto agree = [&](std::initializer_list<std::uint32_t> others, std::uint64_t round) {
+    r.sync();
+    for (auto n : others)
+      r.hear(n, ack(term, r.status().last_index, r.status().last_index, round));
+    r.wait(50ms);
+  };
+  r.give(reconfigure{1, voters({1, 2})});
+  agree({2, 3}, 0);
+  REQUIRE(r.status().members == voters({1, 2}));
+  agree({2}, 0);
+  auto before = r.status().last_index;
+  r.give(reconfigure{2, voters({1, 2, 3})});
+  agree({2}, 0);
+  REQUIRE(r.status().members == voters({1, 2}, {3}));
+  r.hear(3, ack(term, before - 1, before, 0)); // was under way all the time; its log has gone since
+  for (const auto& p : r.status().peers)
+    CHECK((p.node != node_id{3} || p.match == 0));
+  r.wait(50ms);
+  CHECK(r.status().members == voters({1, 2}, {3}));
+  agree({2, 3}, 1);
+  CHECK(r.status().members == voters({1, 2, 3}));
 }

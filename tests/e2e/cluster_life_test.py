@@ -115,6 +115,59 @@ class Removing(ClusterCase):
         self.assertEqual(set(leaders()), {keeper.id})
 
 
+class Moving(ClusterCase):
+    """What was moved away is not kept: not in memory, not on the disk; and it may come back."""
+
+    SIZE = 1
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        first = cls.cluster[1]
+        cls.buyers = {}
+        for k in range(2 * PARTITIONS):
+            event = f"show{k}"
+            cls.cluster.put_event(definition(event, rows=2, seats=10))
+            cls.buyers[event] = Customer(first, event).enter()
+            cls.buyers[event].buy("A-1-1")
+        second = cls.cluster.add()
+        cls.programs.append(second)
+        leader = cls.cluster.leader_id
+        wait_for(lambda: 0 < sum(leader(p) == second.id for p in range(PARTITIONS)) < PARTITIONS, 30, "some moved")
+        cls.cluster.await_replicated(1)
+        cls.moved = [p for p in range(PARTITIONS) if leader(p) == second.id]
+        wait_for(lambda: all(cls.left(first, p) for p in cls.moved), 30, lambda: first.log_text()[-800:])
+
+    @staticmethod
+    def left(node, partition):
+        return f"partition.vacated partition={partition} " in node.log_text()
+
+    @staticmethod
+    def entries(node, partition):
+        return node.admin("GET", f"/inspect/log?partition={partition}&limit=200")["entries"]
+
+    def test_it_is_gone_stays_gone_and_comes_back_whole(self):
+        first, second = self.cluster.nodes
+        for p in range(PARTITIONS):
+            self.assertEqual(bool(self.entries(first, p)), p not in self.moved, p)
+            self.assertEqual(self.left(first, p), p in self.moved, p)
+            self.assertFalse(self.left(second, p))
+        first.kill()
+        first.start()
+        self.cluster.await_replicated(1)
+        for p in self.moved:
+            self.assertEqual(self.entries(first, p), [])
+            self.assertEqual(self.cluster.leader_id(p), second.id)
+        done = first.ctl("cluster", "drain", second.title, "--wait", "40")
+        self.assertEqual(done.returncode, 0, done)
+        self.assertTrue(all(self.entries(first, p) for p in self.moved))
+        self.assertEqual(second.stop(), 0)
+        for event, buyer in self.buyers.items():
+            again = Customer(first, event).enter()
+            self.assertEqual(again.try_hold({"seats": ["A-1-1"]}).status, 409, event)
+            again.buy("A-1-2")
+
+
 class Leaders(ClusterCase):
     @classmethod
     def setUpClass(cls):

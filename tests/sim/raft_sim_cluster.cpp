@@ -330,6 +330,8 @@ void cluster_sim::wrote(replica& r, raft::write w) {
     log.entries.reset(w.install->index);
     log.base_term = w.install->term;
     log.configs = {{w.install->index, std::make_shared<const raft::membership>(w.install->members)}};
+    if (w.install->index == 0)
+      r.commit = 0;
   }
   if (w.truncate_from) {
     auto from = *w.truncate_from;
@@ -388,9 +390,9 @@ void cluster_sim::synced(replica& r, std::uint64_t upto) {
     }
     if (w.install) {
       r.applied = w.install->index;
-      r.state = payload_number(*w.install->manifest);
+      r.state = w.install->manifest ? payload_number(*w.install->manifest) : 0;
       r.members = w.install->members;
-      ++counts_.snapshots_installed;
+      ++(w.install->index == 0 ? counts_.vacated : counts_.snapshots_installed);
       if (w.install->index > safety_.committed() || r.state != safety_.rolling(w.install->index))
         violated("node " + std::to_string(r.id.value) + " installs a checkpoint of another history");
     }
@@ -412,6 +414,8 @@ void cluster_sim::synced(replica& r, std::uint64_t upto) {
 /// A write reaches the disk for good.
 void cluster_sim::perform(replica& r, const raft::write& w) {
   r.disk.perform(w);
+  if (w.install && w.install->index == 0)
+    r.bootstrap = {}; // it knows no cluster until a leader finds it
   for (auto& e : w.append) {
     auto& log = r.disk.log;
     if (log.has(e.index - 1))

@@ -410,7 +410,12 @@ void cluster_sim::administer() {
   if (safety_.members() != target_)
     return;
   for (auto& r : nodes_) {
-    if (r.gone || target_.voters.contains(r.id) || target_.learners.contains(r.id) || dice_.below(4) != 0)
+    if (r.gone || target_.voters.contains(r.id) || target_.learners.contains(r.id))
+      continue;
+    auto end = dice_.below(4);
+    if (end == 1 && r.core && now_ >= r.paused_until && !r.checkpointing)
+      give(r, raft::vacate{}); // it may come back
+    if (end != 0)
       continue;
     if (r.core)
       crash(r, -1);

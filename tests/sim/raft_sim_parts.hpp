@@ -188,6 +188,8 @@ struct sim_disk {
       state = *w.state;
     if (w.install) {
       snapshot = w.install;
+      if (snapshot->index == 0)
+        snapshot.reset();
       log.reset(w.install->index);
     }
     if (w.truncate_from)

@@ -56,6 +56,8 @@ void replica::written(std::uint64_t write) {
 }
 
 void replica::installed() {
+  if (core_->applied() == 0)
+    return; // it has given up what it had
   read_digests(core_->slots());
   run_.untrue.erase({node_.id(), id_});
   reached_ = core_->applied();
@@ -124,6 +126,12 @@ void replica::reset() {
     entities_.clear();
   touched_.clear();
   reached_ = core_->applied();
+  if (reached_ > 0)
+    return;
+  ++run_.counts[deed::vacated];
+  digest_ = {};
+  if (run_.telling())
+    run_.say("node " + std::to_string(node_.id().value) + " gives up partition " + std::to_string(id_.value));
 }
 
 /// The log as consensus has it, to know what was executed.
@@ -137,10 +145,6 @@ void replica::note_log(const raft::write& w) {
 }
 
 void replica::write(partition::outputs& out) {
-  for (auto& w : out.writes) {
-    note_log(w.what);
-    node_.writer().submit(to_batch(id_, w), w.what.id);
-  }
   for (const auto& b : out.begins) {
     ++run_.counts[deed::checkpoints];
     if (run_.telling())
@@ -150,6 +154,10 @@ void replica::write(partition::outputs& out) {
     attempt.partition = id_;
     attempt.checkpoint_attempt = b.checkpoint;
     node_.writer().submit(std::move(attempt), 0);
+  }
+  for (auto& w : out.writes) {
+    note_log(w.what);
+    node_.writer().submit(to_batch(id_, w), w.what.id);
   }
   for (auto& p : out.pieces)
     node_.writer().put(id_, p.checkpoint, std::move(p.of), std::move(p.pieces));

@@ -5,7 +5,7 @@
 namespace sluice::simulation {
 
 sim_cluster::sim_cluster(scene& run, checkers& all, sim_provider& provider, const partition_map& places)
-    : run_{run}, checkers_{all}, places_{places}, net_{run, *this} {
+    : run_{run}, checkers_{all}, places_{places}, net_{run, *this}, vacancies_{mix(run.options.seed) ^ 0x7AC} {
   const auto& plan = run.settings;
   for (std::uint32_t n = 1; n <= plan.nodes; ++n)
     nodes_.emplace_back(run, all, provider, *this, node_id{n});
@@ -62,7 +62,27 @@ void sim_cluster::administer() {
     if (checkers_.cluster.members({p}) != targets_[p])
       if (auto* l = leader({p}); l != nullptr && !l->node().clock().paused())
         l->node().clock().after(0, [l, target = targets_[p]] { l->handle(partition::reconfigure{target}); });
+  for (std::uint32_t p = 0; p < places_.partitions(); ++p)
+    vacate({p});
   run_.time.after(500 * ms, [this] { administer(); });
+}
+
+/// Who is not a member any more is told so after a while, when it may be one again.
+void sim_cluster::vacate(partition_id p) {
+  auto* l = leader(p);
+  auto known = l != nullptr ? l->core().status().consensus : raft::status{};
+  if (l == nullptr || !known.members_committed)
+    return;
+  for (auto& n : nodes_) {
+    auto* r = n.up() ? n.find(p) : nullptr;
+    bool is_wanted = targets_[p.value].voters.contains(n.id()) || known.members.voters.contains(n.id()) ||
+                     known.members.learners.contains(n.id());
+    if (r == nullptr || is_wanted || run_.untrue.contains({n.id(), p}) || r->core().status().consensus.term > known.term ||
+        vacancies_.below(3) != 0)
+      continue;
+    auto late = vacancies_.between(10, 1'000) * ms;
+    n.clock().after(late, [r] { r->handle(partition::vacate{}); });
+  }
 }
 
 bool sim_cluster::is_settled() {

@@ -58,6 +58,7 @@ public:
 private:
   /// Keeps account of outages.
   void watch();
+  void vacate(partition_id p);
 
   scene& run_;
   checkers& checkers_;
@@ -65,6 +66,7 @@ private:
   peer_net net_;
   std::deque<sim_node> nodes_;
   std::vector<raft::membership> founders_, targets_;
+  chance vacancies_; // dice of their own
 };
 
 } // namespace sluice::simulation

@@ -105,6 +105,7 @@ enum class deed : std::uint8_t {
   late_answers, // of a leader whom another had followed: checked for less
   slots_opened, // by a replica
   called_off,   // moves that waited
+  vacated,      // replicas that were moved away gave up what they had
   count_,
 };
 
@@ -113,7 +114,7 @@ constexpr std::array<std::string_view, static_cast<std::size_t>(deed::count_)> d
     "held",    "held_across", "held_places", "contended", "extended", "released", "lapsed",     "paying",   "paid_free",  "confirmed",
     "failed",  "cancelled", "refunded",   "stuck", "replayed",  "asked",    "refused",     "checkpoints", "restarts", "passivated",
     "replays_checked", "led", "forwarded", "resent", "fetched", "readmitted", "compared", "found_untrue", "late_answers", "slots_opened",
-    "called_off"};
+    "called_off",   "vacated"};
 
 struct tally {
   std::array<std::uint64_t, static_cast<std::size_t>(fault::count_)> faults{};
