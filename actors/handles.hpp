@@ -125,7 +125,9 @@ struct replicate_on {
 };
 
 /// The partition's replica here is of before it was moved away: what it keeps can go.
-struct vacate_replica {};
+struct vacate_replica {
+  raft::vacate what;
+};
 
 struct hand_over {
   node_id to;

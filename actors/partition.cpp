@@ -91,9 +91,9 @@ partition_host::behavior_type partition_host::make_behavior() {
       },
       [this](const slot_pulled_back& m) { feed(std::move(*m.body)); },
       [this](const shrink_now&) { feed(partition::shrink{}); },
-      [this](const vacate_replica&) {
+      [this](const vacate_replica& m) {
         auto before = core_.applied();
-        feed(partition::vacate{});
+        feed(partition::vacate{m.what});
         if (core_.applied() < before)
           spdlog::info("partition.vacated partition={} term={} index={}: it was moved away, what its replica here kept is given up",
                        partition_.value, core_.status().consensus.term, before);

@@ -46,12 +46,13 @@ void core::on(const reading& now, checkpoint_flushed in, outputs& out) {
     return;
   committing_ = true;
   auto before = out.writes.size();
-  consult(now, raft::snapshot_taken{taking_ref_, keep_from()}, out);
+  auto kept = keep_from(); // looks at thousands of entries
+  consult(now, raft::snapshot_taken{taking_ref_, kept}, out);
   if (failed_)
     return;
   if (out.writes.size() == before)
     out.writes.emplace_back();
-  while (!log_sizes_.empty() && log_sizes_.front().first < keep_from())
+  while (!log_sizes_.empty() && log_sizes_.front().first < kept)
     log_sizes_.pop_front();
   out.writes[before].commit = {taking_, taking_index_, taking_ref_.term, std::move(taking_record_),
                                taking_ref_.members, taking_forgotten_};

@@ -77,11 +77,11 @@ void core::install(const reading& now, outputs& out) {
 }
 
 /// Between two entries only, and with nothing of it on its way to the disk.
-void core::on(const reading& now, vacate, outputs& out) {
+void core::on(const reading& now, vacate in, outputs& out) {
   if (leading_ || step_.running() || taking_ != 0 || fetching_ != 0 || fetch_wanted_)
     return;
   auto before = out.writes.size();
-  consult(now, raft::vacate{}, out);
+  consult(now, in.what, out);
   if (failed_ || out.writes.size() == before)
     return;
   start_over();

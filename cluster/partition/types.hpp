@@ -264,7 +264,9 @@ struct slot_pulled {
 
 /// A committed membership does without this replica: what it keeps can go. Dropped while it is not sure or not idle; to be
 /// said again.
-struct vacate {};
+struct vacate {
+  raft::vacate what;
+};
 
 /// Memory is short: sessions that are not in use right now go to sleep.
 struct shrink {};

@@ -378,7 +378,8 @@ raft::status core::impl::status() const {
   s.commit_index = commit_;
   s.snapshot_index = snapshot_ ? snapshot_->index : 0;
   s.members = members();
-  s.members_committed = configs_.latest_index() <= commit_;
+  s.members_index = configs_.latest_index();
+  s.members_term = log_.term_at(s.members_index);
   for (auto& p : peers_)
     s.peers.push_back({p.node, p.match, !is_voter(p.node), p.state == flow::snapshot});
   s.dropped_messages = dropped_;

@@ -40,7 +40,8 @@ struct status {
   log_index commit_index = 0;
   log_index snapshot_index = 0;
   membership members;
-  bool members_committed = false;
+  log_index members_index = 0; // their place in the log
+  log_term members_term = 0;   // 0: no longer known, the log begins behind it
 
   struct peer {
     node_id node;

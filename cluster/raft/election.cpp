@@ -165,7 +165,7 @@ void core::impl::become_leader() {
   fetching_.reset(); // all a checkpoint could bring is in this log
   round_ = 0;
   peers_.clear();
-  sync_peers();
+  sync_peers(true);
   // Nothing of older terms may be committed by counting, so the term gets an entry of its own at once
   // (thesis 6.4, 3.6.2).
   term_start_ = log_.last_index() + 1;

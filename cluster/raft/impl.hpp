@@ -145,7 +145,7 @@ private:
   // ---- replication.cpp
   progress* find_peer(node_id n);
   const progress* find_peer(node_id n) const;
-  void sync_peers();
+  void sync_peers(bool leadership_begins);
   void feed_all();
   void feed(progress& p);
   bool send_entries(progress& p);

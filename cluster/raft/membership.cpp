@@ -49,7 +49,7 @@ void core::impl::change_members() {
   if (next) {
     append({log_.last_index() + 1, term_, entry_kind::members, nullptr,
             std::make_shared<const membership>(std::move(*next))});
-    sync_peers();
+    sync_peers(false);
   } else if (outside || !target_->voters.contains(settings_.self)) {
     // All that is left is our own removal: another leader has to do it (thesis 4.2.2 and 3.10).
     auto to = now_ >= resign_at_ ? best_successor(target_ ? &*target_ : nullptr) : node_id{};

@@ -13,6 +13,8 @@
 // It must not have to wait for its promotion as well: with one more voter dead, nobody could commit that.
 #include "cluster/raft/impl.hpp"
 
+#include <utility>
+
 namespace sluice::raft {
 
 void core::impl::rejoin() {
@@ -41,8 +43,11 @@ raft::standing core::impl::own_standing() const {
 
 /// As after a lost disk, but nobody misses it: the committed configuration's voters have among them all that was ever
 /// committed, and no vote of those that are left behind counts here. Term and vote stay.
-void core::impl::on(vacate&) {
-  if (role_ == role::leader || hears_leader() || installing_ || !writes_.is_idle() || log_.last_index() == 0) {
+void core::impl::on(vacate& in) {
+  auto index = configs_.latest_index();
+  auto term = log_.term_at(index); // 0: it is committed, and its place compacted
+  bool knows_later = term == 0 ? index > in.index : std::pair{term, index} > std::pair{in.term, in.index};
+  if (role_ == role::leader || hears_leader() || installing_ || !writes_.is_idle() || log_.last_index() == 0 || knows_later) {
     ++dropped_;
     return;
   }

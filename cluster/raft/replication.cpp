@@ -23,12 +23,13 @@ const progress* core::impl::find_peer(node_id n) const {
   return found == peers_.end() ? nullptr : &*found;
 }
 
-/// The peers are the members in force but ourselves.
-void core::impl::sync_peers() {
+/// The peers are the members in force but ourselves. Who is one from the beginning of a leadership is heard for the first time
+/// in it; who comes later may have been one before.
+void core::impl::sync_peers(bool leadership_begins) {
   auto& m = members();
   std::erase_if(peers_, [&m](const progress& p) { return !m.voters.contains(p.node) && !m.learners.contains(p.node); });
   auto before = peers_.size();
-  auto since = before == 0 ? round_ : round_ + 1; // the first ones of a leadership are heard for the first time
+  auto since = leadership_begins ? round_ : round_ + 1;
   auto add = [this, since](node_id n) {
     if (n != settings_.self && !find_peer(n))
       peers_.emplace_back(n, log_.last_index() + 1, now_, since);

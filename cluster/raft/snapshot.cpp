@@ -43,7 +43,7 @@ void core::impl::on(node_id from, snapshot_reply& m) {
   auto* p = find_peer(from);
   if (!p)
     return;
-  if (m.round > round_ || m.round < p->since_round || (m.installed && m.index > log_.last_index())) {
+  if (m.round > round_ || (m.installed && (m.index > log_.last_index() || m.round < p->since_round))) {
     ++dropped_;
     return;
   }

@@ -208,9 +208,13 @@ struct read {
   std::uint64_t id = 0;
 };
 
-/// A committed configuration does without this replica, and so do all behind it: log and checkpoint can go. Dropped while
-/// a leader is heard or the disk is at work. What follows is one write with an `install` of index 0.
-struct vacate {};
+/// The configuration at this place of the log is committed, the leader knew of none behind it, and it does without this
+/// replica: log and checkpoint can go. Dropped by who knows of a later one, hears a leader, or has its disk at work. What
+/// follows is one write with an `install` of index 0.
+struct vacate {
+  log_term term = 0;
+  log_index index = 0;
+};
 
 using input = std::variant<start, tick, received, propose, written, snapshot_taken, snapshot_fetched, loaded, peer_down,
                            reconfigure, transfer, read, vacate>;

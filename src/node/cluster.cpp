@@ -367,10 +367,13 @@ void cluster::note_departures(const domain::catalogue_update& catalogue, const s
           spdlog::info("partition.left partition={} term={} index={}: its replica here is of before", partition.value, r.term(),
                        ours.applied);
       }
-      if (!has_left || !is_active || !r.members_committed() || ours.consensus.leader || clock::now() - known.since < vacate_after ||
+      if (!is_active)
+        known.since = clock::now();
+      bool is_committed = r.members_index() > 0 && r.members_index() <= r.commit();
+      if (!has_left || !is_committed || ours.consensus.leader || clock::now() - known.since < vacate_after ||
           target_of(partition, members, catalogue.replication).voters.contains(self))
         continue;
-      tell(partition, actors::vacate_replica{});
+      tell(partition, actors::vacate_replica{{r.members_term(), r.members_index()}});
     }
 }
 

@@ -234,7 +234,12 @@ http::node_services node::services() {
   s.inspect_entity = [this](const entity_ref& of, std::function<void(std::string)> done) {
     proto::EntityRef ref;
     partition::encode(of, ref);
-    ask_leader(routes_->place_of(of.event), "entity", ref.SerializeAsString(), std::move(done));
+    auto ask = [this, event = of.event, argument = ref.SerializeAsString(), done = std::move(done)] {
+      ask_leader(routes_->place_of(event), "entity", argument, done);
+    };
+    if (!of.event)
+      return ask();
+    cluster_->place(of.event, [ask](const auto&) { ask(); }); // who is asked says where it is by now, and the router remembers
   };
   s.make_backup = [this](std::function<void(std::string, std::string)> done) { make_backup(std::move(done)); };
   s.list_backups = [this](std::function<void(std::string)> done) {

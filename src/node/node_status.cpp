@@ -40,7 +40,8 @@ void describe(const partition::status& s, std::uint32_t partition, proto::NodeSt
   out.set_first(s.consensus.first_index);
   out.set_active_entities(s.active_entities);
   out.set_open_effects(s.open_effects);
-  out.set_members_committed(s.consensus.members_committed);
+  out.set_members_index(s.consensus.members_index);
+  out.set_members_term(s.consensus.members_term);
   for (auto v : s.consensus.members.voters)
     out.mutable_members()->add_voters(v.value);
   for (auto l : s.consensus.members.learners)

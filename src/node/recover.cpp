@@ -43,7 +43,7 @@ void begin_empty(storage::log_store& store, partition_id partition) {
   store.write({free});
 }
 
-enum class replica : std::uint8_t { none, former, learner, member };
+enum class replica : std::uint8_t { none, former, behind, member };
 
 /// What this node has of it. Throws if it is damaged.
 replica replica_of(storage::log_store& store, partition_id partition, node_id self) {
@@ -56,7 +56,10 @@ replica replica_of(storage::log_store& store, partition_id partition, node_id se
     return replica::none;
   if (store.get_fact(left_fact(partition)) == "1")
     return replica::former;
-  return members.voters.contains(self) ? replica::member : members.learners.contains(self) ? replica::learner : replica::former;
+  // One that is filled anew begins with memberships of long ago.
+  if (members.learners.contains(self) || (found.vote && found.vote->rejoining))
+    return replica::behind;
+  return members.voters.contains(self) ? replica::member : replica::former;
 }
 
 /// "3, 5"
@@ -90,7 +93,7 @@ void recover_unsafe(storage::log_store& store, const std::string& cluster) {
   std::map<partition_id, replica> has;
   for (std::uint32_t p = 0; p < partitions; ++p)
     has[{p}] = replica_of(store, {p}, self);
-  if (has[catalogue_partition] != replica::member)
+  if (has[catalogue_partition] != replica::member && has[catalogue_partition] != replica::behind)
     throw start_failure{"this node is no member of partition 0, which knows what events, nodes and keys there are; nothing was "
                         "changed: recover on a survivor that is, or restore a backup"};
   for (auto [partition, what] : has) {
@@ -102,7 +105,7 @@ void recover_unsafe(storage::log_store& store, const std::string& cluster) {
   }
   auto lost = list_of(has, replica::none);
   auto old = list_of(has, replica::former);
-  auto behind = list_of(has, replica::learner);
+  auto behind = list_of(has, replica::behind);
   auto epoch = std::stoul(store.get_fact("epoch").value_or("1")) + 1;
   if (auto before = store.get_fact("lost").value_or(""); !before.empty() && store.get_fact("founding-epoch") == std::to_string(epoch))
     lost = before + (lost.empty() ? "" : ", " + lost); // recovered before, and not founded since

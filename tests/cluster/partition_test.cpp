@@ -364,7 +364,7 @@ TEST_CASE("partition: a replica that was moved away gives up what it keeps", "[c
   replica former{{}, stored}; // it is no voter, and nobody talks to it
   REQUIRE(former.core().knows(the_number));
   REQUIRE_FALSE(former.core().leading());
-  former.handle(vacate{});
+  former.handle(vacate{{stored.vote.term, last + 1}});
   former.settle();
   CHECK_FALSE(former.core().knows(the_number));
   CHECK(former.core().applied() == 0);
@@ -376,6 +376,6 @@ TEST_CASE("partition: a replica that was moved away gives up what it keeps", "[c
   former.pass(2s);
   CHECK_FALSE(former.core().leading());
 
-  r.handle(vacate{}); // who leads is a member
+  r.handle(vacate{{9, 99}}); // who leads is a member
   CHECK(r.core().knows(the_number));
 }

@@ -151,10 +151,10 @@ TEST_CASE("raft rule 11: who was moved away gives up its log, and its vote until
   replica r{2, start_with(voters({1, 2, 3}), 2, log)};
   r.hear(1, append(3, 4, 2, {}, 4));
   r.sync();
-  r.give(vacate{});
+  r.give(vacate{3, 9});
   CHECK(r.out.writes.empty()); // it hears a leader
   r.wait(400ms);
-  r.give(vacate{});
+  r.give(vacate{3, 9});
   REQUIRE(r.out.writes.size() == 1);
   const auto& w = r.out.writes.front();
   REQUIRE(w.install);
@@ -163,7 +163,7 @@ TEST_CASE("raft rule 11: who was moved away gives up its log, and its vote until
   CHECK(r.status().last_index == 0);
   CHECK(r.status().commit_index == 0);
   CHECK(r.status().members.voters.empty());
-  r.give(vacate{});
+  r.give(vacate{3, 9});
   CHECK(r.out.writes.empty()); // there is nothing left to give up
   r.sync();
   r.hear(3, vote_request{.term = 4, .last_index = 9, .last_term = 3});
@@ -184,10 +184,10 @@ TEST_CASE("raft rule 11: nothing is given up while the disk is at work, or by a 
   replica busy{2, start_with(voters({1, 2, 3}), 2, commands(1, 4, 2))};
   busy.hear(1, append(3, 4, 2, {command(5, 3)}, 4));
   busy.wait(400ms);
-  busy.give(vacate{});
+  busy.give(vacate{3, 9});
   CHECK(busy.status().last_index == 5);
   auto leads = leader_of_three();
-  leads.give(vacate{});
+  leads.give(vacate{3, 9});
   CHECK(leads.status().role == role::leader);
   CHECK(leads.status().last_index == 1);
 }
@@ -216,4 +216,42 @@ TEST_CASE("raft rule 11: what a member said before it was removed does not count
   CHECK(r.status().members == voters({1, 2}, {3}));
   agree({2, 3}, 1);
   CHECK(r.status().members == voters({1, 2, 3}));
+}
+
+TEST_CASE("raft rule 11: who knows of a later configuration gives up nothing", "[cluster][raft]") {
+  auto log = commands(1, 4, 2);
+  log[0] = change(1, 2, voters({1, 2, 3}));
+  log[3] = change(4, 2, voters({1, 3}, {2})); // it was taken back meanwhile
+  replica r{2, start_with(voters({1, 2, 3}), 2, log)};
+  r.give(vacate{2, 3});
+  CHECK(r.status().last_index == 4);
+  r.give(vacate{2, 5});
+  CHECK(r.status().last_index == 0);
+
+  replica stale{2, start_with(voters({1, 2, 3}), 2, log)}; // what it knows was never committed: a later term has the last word
+  stale.give(vacate{3, 3});
+  CHECK(stale.status().last_index == 0);
+}
+
+TEST_CASE("raft rule 11: nor does it count where the leader was alone meanwhile", "[cluster][raft]") {
+  auto r = leader_of_three();
+  auto term = r.status().term;
+  r.give(reconfigure{1, voters({1})});
+  for (int i = 0; i < 4; ++i) {
+    r.sync();
+    for (auto n : {2u, 3u})
+      r.hear(n, ack(term, r.status().last_index, r.status().last_index));
+    r.wait(50ms);
+  }
+  REQUIRE(r.status().members == voters({1}));
+  auto before = r.status().last_index;
+  r.sync();
+  r.give(reconfigure{2, voters({1, 2})});
+  r.sync();
+  REQUIRE(r.status().members == voters({1}, {2}));
+  r.hear(2, ack(term, before - 1, before, 0));
+  REQUIRE(r.status().peers.size() == 1);
+  CHECK(r.status().peers.front().match == 0);
+  r.hear(2, snapshot_reply{.term = term, .index = before, .installed = true});
+  CHECK(r.status().peers.front().match == 0);
 }

@@ -13,7 +13,7 @@ import threading
 import time
 
 from cluster import PARTITIONS, Cluster
-from harness import definition
+from harness import definition, wait_for
 from programs import Provider
 
 
@@ -88,7 +88,12 @@ class Bench:
         node = self.cluster[3]
         began = time.monotonic()
         self.cluster.wipe(node)
-        self.cluster.await_replicated(seconds=600)
+        node.wait_ready()
+
+        def is_back():  # by its own word: the others may not have noticed yet that it was away
+            own = [r for p in self.cluster.describe(by=node)["partitions"] for r in p["replicas"] if r["node"] == node.id]
+            return len(own) == PARTITIONS and all(r["kind"] == "VOTER" and not r["rejoining"] and r["lag"] == 0 for r in own)
+        wait_for(is_back, 600, lambda: f"it is back; {self.cluster.describe(by=node)['partitions']}", 0.1)
         took = time.monotonic() - began
         say(f"wiped node back as a voter of everything: {took:.1f} s, {disk_mib(node):.0f} MiB on its disk, others {disk_mib(self.cluster[1]):.0f}")
 

@@ -98,11 +98,11 @@ class Bench:
             spans.append(a)
             longest.append(b)
             failed += c
-            print(f"\r{name} {n + 1}/{times} ", end="", file=sys.stderr, flush=True)
-        print(file=sys.stderr)
+            if sys.stderr.isatty():
+                print(f"\r{name} {n + 1}/{times} ", end="", file=sys.stderr, flush=True)
         tell(f"{name}: first write acknowledged", spans)
         tell(f"{name}: longest a write took", longest)
-        print(f"{name}: {failed} writes failed\n")
+        print(f"{name}: {failed} writes failed; the slowest was number {longest.index(max(longest)) + 1}\n")
 
 
 def tell(what, spans):

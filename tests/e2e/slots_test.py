@@ -132,6 +132,10 @@ class Moves(MoveCase):
         away = self.other(self.home)
         self.move(self.event, away)
         leader = self.cluster.leader(away).title
+        for node in self.cluster.nodes:  # also those that believe it to be where it was
+            looked = node.ctl("inspect", "entity", "event", self.event)
+            self.assertEqual(looked.returncode, 0, looked)
+            self.assertIn("\"available\": 200", looked.stdout)
         for node in self.cluster.nodes:
             place = node.admin("GET", f"/events/{self.event}/place")
             self.assertEqual(place, {"event": self.event, "partition": away, "leader": leader})

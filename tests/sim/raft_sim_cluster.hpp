@@ -39,6 +39,7 @@ struct event {
     wipe,
     besiege,
     ambush,
+    vacate,
   };
 
   std::int64_t at;
@@ -181,6 +182,7 @@ private:
   slab<parcel> parcels_;
   slab<raft::load> loads_;
   slab<raft::snapshot_ref> refs_;
+  slab<raft::vacate> vacancies_;
 
   struct proposal {
     std::int64_t at;

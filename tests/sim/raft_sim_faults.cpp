@@ -107,6 +107,13 @@ void cluster_sim::fault(const event& e) {
   case kind::administer:
     administer();
     return e.slot == 0 ? again(kind::administer, 500 * ms) : void();
+  case kind::vacate: {
+    auto& r = nodes_[e.node];
+    auto what = vacancies_.take(e.slot);
+    if (r.core && r.life == e.life && now_ >= r.paused_until && !r.checkpointing)
+      give(r, what);
+    return;
+  }
   case kind::wipe:
     wipe();
     return again(kind::wipe, weather_.wipe_every);
@@ -413,8 +420,12 @@ void cluster_sim::administer() {
     if (r.gone || target_.voters.contains(r.id) || target_.learners.contains(r.id))
       continue;
     auto end = dice_.below(4);
-    if (end == 1 && r.core && now_ >= r.paused_until && !r.checkpointing)
-      give(r, raft::vacate{}); // it may come back
+    if (end == 1 && r.core && l) { // it may be taken back meanwhile
+      auto known = l->core->status();
+      if (known.members == target_ && known.members_index <= known.commit_index)
+        schedule(now_ + dice_.spread(1 * ms, 2 * second), kind::vacate, r.id.value - 1, r.life,
+                 vacancies_.put({known.members_term, known.members_index}));
+    }
     if (end != 0)
       continue;
     if (r.core)

@@ -71,7 +71,7 @@ void sim_cluster::administer() {
 void sim_cluster::vacate(partition_id p) {
   auto* l = leader(p);
   auto known = l != nullptr ? l->core().status().consensus : raft::status{};
-  if (l == nullptr || !known.members_committed)
+  if (l == nullptr || known.members_index == 0 || known.members_index > known.commit_index)
     return;
   for (auto& n : nodes_) {
     auto* r = n.up() ? n.find(p) : nullptr;
@@ -81,7 +81,7 @@ void sim_cluster::vacate(partition_id p) {
         vacancies_.below(3) != 0)
       continue;
     auto late = vacancies_.between(10, 1'000) * ms;
-    n.clock().after(late, [r] { r->handle(partition::vacate{}); });
+    n.clock().after(late, [r, known] { r->handle(partition::vacate{{known.members_term, known.members_index}}); });
   }
 }
 

@@ -155,7 +155,7 @@ TEST_CASE("cluster status: what goes on is told, too", "[tools][cluster]") {
     auto text = with(healthy(), R"({"node":2,"kind":"VOTER","index":300,)",
                      R"({"node":2,"rejoining":true,"kind":"VOTER","index":300,)");
     CHECK(cluster_notes(json(text)) ==
-          lines{"node b lost its log of partition 1: it has no vote there until it has caught up"});
+          lines{"node b gets partition 1 anew: it has no vote there until it has caught up"});
   }
 }
 

@@ -263,8 +263,8 @@ std::vector<std::string> cluster_notes(const document& cluster) {
     told.push_back("node " + name + " is being filled with " + (partitions.size() == 1 ? "partition " : "partitions ") +
                    some_of(partitions));
   for (const auto& [name, partitions] : rejoining)
-    told.push_back("node " + name + " lost its log of " + (partitions.size() == 1 ? "partition " : "partitions ") +
-                   some_of(partitions) + ": it has no vote there until it has caught up");
+    told.push_back("node " + name + " gets " + (partitions.size() == 1 ? "partition " : "partitions ") +
+                   some_of(partitions) + " anew: it has no vote there until it has caught up");
   for (auto& line : told)
     line = printable(line);
   return told;
