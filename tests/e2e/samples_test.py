@@ -63,10 +63,10 @@ class Story(Case):
     def await_all_well(self):
         def well():
             done = self.run_ctl("cluster", "status")
-            return done.returncode == 0 and "all is well" in done.stdout
-        wait_for(well, 90, "the copies are there", 0.3)
-        told = self.sample[1].admin("GET", "/cluster")["partitions"]
-        self.assertTrue(told and all(p["leader"] and len(p["voters"]) == 3 for p in told), told)
+            told = self.sample[1].admin("GET", "/cluster")["partitions"]
+            return done.returncode == 0 and "all is well" in done.stdout and told and all(
+                p["leader"] and len(p["voters"]) == 3 for p in told)
+        wait_for(well, 90, lambda: f"the copies are there; {self.sample[1].admin('GET', '/cluster')['partitions']}", 0.3)
 
     def test_1_the_steps(self):
         """Each command is as in the README; what it says of files and machines is done between them."""

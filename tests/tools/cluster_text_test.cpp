@@ -134,12 +134,13 @@ TEST_CASE("cluster status: what goes on is told, too", "[tools][cluster]") {
                      R"("name":"c","role":"MEMBER","state":"DRAINING")");
     text = with(text, R"("replication":3)", R"("replication":1)");
     CHECK(held_by(json(text), "c") == 2);
-    CHECK(cluster_notes(json(text)) == lines{"node c drains: it still holds 2 partitions"});
+    CHECK(cluster_notes(json(text)) == lines{"node c drains: it still holds 2 partitions", "more than 1 voter for partitions 0, 1: one that moved is about to go"});
     for (int i = 0; i < 2; ++i)
       text = with(text, R"({"node":3,)", R"({"node":2,)");
     CHECK(held_by(json(text), "c") == 0);
     CHECK(cluster_notes(json(text)) ==
-          lines{"node c drains: it holds nothing any more: stop it, or sluicectl cluster remove c"});
+          lines{"node c drains: it holds nothing any more: stop it, or sluicectl cluster remove c",
+                "more than 1 voter for partitions 0, 1: one that moved is about to go"});
   }
   SECTION("an upgrade") {
     CHECK(cluster_notes(json(with(healthy(), b_up, with(b_up, "1.0", "1.1")))) ==

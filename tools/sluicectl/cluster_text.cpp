@@ -259,6 +259,14 @@ std::vector<std::string> cluster_notes(const document& cluster) {
       else if (is_learner(r))
         learners[name].push_back(figure_in(p, "id"));
     }
+  auto replication = number_in(cluster, "replication");
+  std::vector<std::string> moving;
+  for (const auto& p : list_in(cluster, "partitions"))
+    if (replication > 0 && static_cast<std::int64_t>(voters_of(p).size()) > replication)
+      moving.push_back(figure_in(p, "id"));
+  if (!moving.empty())
+    told.push_back("more than " + plural(replication, "voter") + " for " + (moving.size() == 1 ? "partition " : "partitions ") +
+                   some_of(moving) + ": one that moved is about to go");
   for (const auto& [name, partitions] : learners)
     told.push_back("node " + name + " is being filled with " + (partitions.size() == 1 ? "partition " : "partitions ") +
                    some_of(partitions));
