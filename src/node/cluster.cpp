@@ -358,8 +358,10 @@ void cluster::note_departures(const domain::catalogue_update& catalogue, const s
       const auto& ours = seen[r.partition()];
       auto is_in = [self](const auto& nodes) { return std::find(nodes.begin(), nodes.end(), self.value) != nodes.end(); };
       bool has_left = !is_in(r.members().voters()) && !is_in(r.members().learners()) && !ours.consensus.members.voters.empty();
-      auto& known = departures_.try_emplace(partition, departure{store_.get_fact(left_fact(partition)) == "1", clock::now()})
-                        .first->second;
+      auto noted = departures_.find(partition);
+      if (noted == departures_.end()) // the disk is asked once
+        noted = departures_.emplace(partition, departure{store_.get_fact(left_fact(partition)) == "1", clock::now()}).first;
+      auto& known = noted->second;
       if (known.is_over != has_left) {
         known = {has_left, clock::now()};
         store_.put_fact(left_fact(partition), has_left ? "1" : "");

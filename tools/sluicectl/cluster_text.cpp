@@ -38,6 +38,11 @@ std::string some_of(const std::vector<std::string>& parts) {
          " more";
 }
 
+/// "partition 3", "partitions 3, 4"
+std::string partitions_named(const std::vector<std::string>& ids) {
+  return (ids.size() == 1 ? "partition " : "partitions ") + some_of(ids);
+}
+
 bool has_state(const document& node, std::string_view state) {
   return text_in(node, "state") == state;
 }
@@ -195,7 +200,7 @@ void tell_partitions(std::vector<std::string>& told, const document& cluster, co
   }
   if (!thin.empty())
     told.push_back("fewer than " + std::to_string(replication) + " voters hold " +
-                   (thin.size() == 1 ? "partition " : "partitions ") + some_of(thin) +
+                   partitions_named(thin) +
                    ": they move by themselves once there are members enough");
 }
 
@@ -265,14 +270,11 @@ std::vector<std::string> cluster_notes(const document& cluster) {
     if (replication > 0 && static_cast<std::int64_t>(voters_of(p).size()) > replication)
       moving.push_back(figure_in(p, "id"));
   if (!moving.empty())
-    told.push_back("more than " + plural(replication, "voter") + " for " + (moving.size() == 1 ? "partition " : "partitions ") +
-                   some_of(moving) + ": one that moved is about to go");
+    told.push_back("more than " + plural(replication, "voter") + " for " + partitions_named(moving) + ": one that moved is about to go");
   for (const auto& [name, partitions] : learners)
-    told.push_back("node " + name + " is being filled with " + (partitions.size() == 1 ? "partition " : "partitions ") +
-                   some_of(partitions));
+    told.push_back("node " + name + " is being filled with " + partitions_named(partitions));
   for (const auto& [name, partitions] : rejoining)
-    told.push_back("node " + name + " gets " + (partitions.size() == 1 ? "partition " : "partitions ") +
-                   some_of(partitions) + " anew: it has no vote there until it has caught up");
+    told.push_back("node " + name + " gets " + partitions_named(partitions) + " anew: it has no vote there until it has caught up");
   for (auto& line : told)
     line = printable(line);
   return told;
