@@ -85,10 +85,6 @@ void core::on(const reading& now, vacate in, outputs& out) {
   if (failed_ || out.writes.size() == before)
     return;
   start_over();
-  applied_ = committed_to_ = checkpoint_index_ = 0;
-  applied_term_ = checkpoint_term_ = 0;
-  checkpoint_ = state_hash_ = 0;
-  last_ = {};
   out.begins.push_back({++attempts_, 0});
   out.writes.back().installed = {attempts_, 0, 0, {}, {}, {}};
   out.reset = true;
@@ -96,6 +92,10 @@ void core::on(const reading& now, vacate in, outputs& out) {
 
 /// As in a new process, but for what the host and consensus know of us.
 void core::start_over() {
+  applied_ = committed_to_ = checkpoint_index_ = 0;
+  applied_term_ = checkpoint_term_ = 0;
+  checkpoint_ = state_hash_ = 0;
+  last_ = {};
   committed_.clear();
   step_ = superstep{};
   parked_.clear();
