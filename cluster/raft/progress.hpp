@@ -47,6 +47,7 @@ struct progress {
 
   std::optional<snapshot_ref> offered; // kept while it fetches, even if we have a newer one
   host_time offered_at{};
+  bool offer_failed = false; // it gave up on that: the next offer brings the newest
 
   /// In a quorum.
   bool counts() const { return standing == raft::standing::full; }

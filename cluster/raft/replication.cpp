@@ -169,6 +169,8 @@ void core::impl::heartbeat(progress& p) {
   m.round = round_;
   post(p.node, std::move(m));
   if (p.offered && now_ - p.offered_at >= timeout_max_) {
+    if (p.offer_failed)
+      return offer_snapshot(p);
     p.offered_at = now_;
     post(p.node, snapshot_offer{term_, *p.offered, round_});
   }

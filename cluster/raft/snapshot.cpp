@@ -34,6 +34,7 @@ void core::impl::offer_snapshot(progress& p) {
   p.enter(flow::snapshot);
   p.offered = snapshot_;
   p.offered_at = now_;
+  p.offer_failed = false;
   post(p.node, snapshot_offer{term_, *snapshot_, round_});
 }
 
@@ -57,7 +58,7 @@ void core::impl::on(node_id from, snapshot_reply& m) {
       p->probe_bare = false;
     }
   } else if (m.failed && p->offered && p->offered->index == m.index) {
-    p->offered = snapshot_; // the next offer, with a heartbeat, brings the newest
+    p->offer_failed = true; // with a later heartbeat: what is the newest now may be gone by then
   }
 }
 

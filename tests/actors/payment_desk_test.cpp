@@ -58,7 +58,7 @@ public:
     system_.reset();
   }
 
-  void start(charge_step step, std::uint8_t reservation = 1) {
+  void start(charge_step step, std::uint8_t reservation = 1, partition_id partition = {0}) {
     domain::charge c;
     c.reservation.bytes[19] = reservation;
     c.step = step;
@@ -66,7 +66,7 @@ public:
     c.currency = "KRW";
     auto effects = std::make_shared<std::vector<partition::effect_out>>();
     effects->push_back({entity_ref::of_session({1}, "alice"), "key", codec::encode(c)});
-    caf::anon_send(self_, actors::start_charges{partition_id{0}, effects});
+    caf::anon_send(self_, actors::start_charges{partition, effects});
     run();
   }
 
@@ -201,6 +201,21 @@ TEST_CASE("payment_desk: an event that moves takes nobody else's charges with it
   d.leave({{2}});
   d.pass(60s);
   CHECK(d.provider.calls.size() > 1);
+}
+
+// Found by simulation, in the simulation's own desk: the capture went with the call before it.
+TEST_CASE("payment_desk: what an event that moved asks for again outlives the partition it left", "[actors]") {
+  desk d;
+  d.start(charge_step::authorise);
+  d.start(charge_step::capture);
+  d.leave({{1}}); // it moves, while the authorisation is on its way
+  d.start(charge_step::capture, 1, {1});
+  d.leave(); // another node leads where it was
+  d.answer(0, {verdict::done, payment_state::authorised, {}});
+  REQUIRE(d.provider.calls.size() == 2);
+  CHECK(d.provider.calls[1].request.step == charge_step::capture);
+  d.answer(1, {verdict::done, payment_state::captured, {}});
+  CHECK(d.settled.size() == 2);
 }
 
 TEST_CASE("payment_desk: a cancel waits out the call before it, and asks first", "[actors]") {

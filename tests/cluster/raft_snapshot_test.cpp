@@ -140,7 +140,15 @@ TEST_CASE("raft rule 8: who needs what the leader compacted is offered the check
     };
     CHECK(next_offer() == 15);
     r.hear(3, snapshot_reply{.term = term, .index = 15, .failed = true}, 2);
-    CHECK(next_offer() == 18);
+    SECTION("the newest of when it is offered: under load that of when it failed is gone by then") {
+      r.give(snapshot_taken{checkpoint(19, term, voters({1, 2, 3})), 18});
+      CHECK(next_offer() == 19);
+    }
+    SECTION("and again until it is heard") {
+      CHECK(next_offer() == 18);
+      r.give(snapshot_taken{checkpoint(19, term, voters({1, 2, 3})), 18});
+      CHECK(next_offer() == 18);
+    }
   }
   SECTION("once installed it gets the rest of the log") {
     r.hear(3, snapshot_reply{.term = term, .index = 15, .installed = true}, 2);

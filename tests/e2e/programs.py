@@ -43,14 +43,14 @@ def wait_for(condition, seconds=20, what="the condition", every=0.02):
 
 
 def has_members(group):
-    """Processes that are not mere zombies."""
-    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+    """Processes that are not mere zombies; one whose first thread is a zombie has its sockets until the last thread is gone."""
+    for process in pathlib.Path("/proc").glob("[0-9]*"):
         try:
-            state, _, of = stat.read_text().rpartition(")")[2].split()[:3]
+            state, _, of = (process / "stat").read_text().rpartition(")")[2].split()[:3]
+            if int(of) == group and (state != "Z" or len(list((process / "task").iterdir())) > 1):
+                return True
         except OSError:
             continue  # it has just ended
-        if int(of) == group and state != "Z":
-            return True
     return False
 
 

@@ -1,5 +1,7 @@
 #include "payment_desk.hpp"
 
+#include <algorithm>
+#include <iterator>
 #include <optional>
 
 namespace sluice::simulation {
@@ -56,9 +58,10 @@ template <class Which>
 void payment_desk::leave_if(Which which) {
   std::vector<reservation_id> idle;
   for (auto& [id, line] : lines_) {
+    // What waits behind may be of the partition to which the event has moved meanwhile.
+    line.erase(std::remove_if(std::next(line.begin()), line.end(), which), line.end());
     if (!which(line.front()))
       continue;
-    line.resize(1);
     line.front().left = true;
     if (!line.front().calling)
       idle.push_back(id);
