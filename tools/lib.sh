@@ -1,4 +1,4 @@
-# Shared by tools/run and tools/check. Sourced, not run; expects the repository's root as the current folder.
+# Shared by tools/run, tools/check and tools/cluster. Sourced, not run; expects the repository's root as the current folder.
 # shellcheck shell=bash
 
 say() { printf '%s\n' "$*"; }

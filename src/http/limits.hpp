@@ -16,7 +16,7 @@ struct server_limits {
   std::size_t file_bytes_max = 48 * 1024 * 1024;   // of routes that take an event file, with a key that may use them
   std::size_t files_max = 4;                       // bodies larger than most at a time; beyond: 503
   std::size_t connections_max = 0;                 // 0: what the file descriptor limit allows, less a reserve
-  std::size_t connections_per_address_max = 4096;  // loopback and trusted proxies are exempt
+  std::size_t connections_per_address_max = 4096;  // loopback is exempt
   std::size_t in_flight_max = 20'000;              // requests waiting for a partition; beyond: 503
   std::size_t streams_max = 50'000;                // SSE connections; beyond: 503
   std::chrono::milliseconds header_timeout{5'000}; // from the first byte of a request to its last header byte

@@ -32,7 +32,6 @@ struct request {
   std::string if_none_match;
   std::string prefer;
   std::string request_id;
-  std::string last_event_id;
   std::string user_agent;
   bool has_idempotency_key = false;
   bool has_content_encoding = false;

@@ -131,8 +131,6 @@ void request_parser::on_field_impl(beast::http::field name, beast::string_view n
     return assign(request_.queue_token, value);
   if (beast::iequals(name_text, "X-Request-ID"))
     return assign(request_.request_id, value);
-  if (beast::iequals(name_text, "Last-Event-ID"))
-    return assign(request_.last_event_id, value);
   if (beast::iequals(name_text, "Idempotency-Key")) {
     request_.has_idempotency_key = true;
     assign(request_.idempotency_key, value);

@@ -1,4 +1,4 @@
-// Makes the program of the level before: linked in front of domain/feature_level.cpp. It reads no command of a newer level
+// Makes the program of the first feature level: linked in front of domain/feature_level.cpp. It reads no command of a newer level
 // and says so of itself.
 #include "domain/feature_level.hpp"
 

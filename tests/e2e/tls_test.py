@@ -136,6 +136,39 @@ class Edge(Case):
         wait_for(lambda: serial() != before, 10, "the new certificate is shown")
         self.assertEqual(self.node.ask("GET", "/healthz", connection=held)[0], 200)
 
+    def ctl(self, *arguments, scheme="https"):
+        told = subprocess.run([str(PROGRAMS / "sluicectl"), "--url", f"{scheme}://{self.node.host}:{self.node.port}", "--key-file",
+                               str(self.node.key_file), *arguments], capture_output=True, text=True, timeout=60)
+        return told.returncode, told.stdout + told.stderr
+
+    def test_an_operator_reaches_it_and_only_it(self):
+        authority = ("--ca", str(self.node.certificates / "ca.crt"))
+        named = (*authority, "--server-name", "edge")
+        code, told = self.ctl(*named, "event", "show", "show")
+        self.assertEqual(code, 0, told)
+        self.assertIn("show", told)
+        code, told = self.ctl(*named, "event", "watch", "show", "--count", "2", "--interval-ms", "100")  # more than one request over the connection
+        self.assertEqual(code, 0, told)
+        for options, word in (((), "is not to be trusted"), (("--server-name", "edge"), "issuer"), (authority, "is not to be trusted as that of 127.0.0.1"),
+                              ((*authority, "--server-name", "other"), "is not to be trusted as that of other")):
+            with self.subTest(options=options):
+                code, told = self.ctl(*options, "event", "list")
+                self.assertEqual(code, 3, told)
+                self.assertIn(word, told)
+                self.assertIn("--server-name", told)
+        code, told = self.ctl("event", "list", scheme="http")
+        self.assertEqual(code, 3, told)
+        self.assertIn("https://", told)
+
+    def test_a_node_without_a_certificate_is_told_from_one_with(self):
+        node = self.make_node()
+        node.start()
+        told = subprocess.run([str(PROGRAMS / "sluicectl"), "--url", f"https://{node.host}:{node.port}", "event", "list"],
+                              capture_output=True, text=True, timeout=60)
+        self.assertEqual(told.returncode, 3, told)
+        self.assertIn("does not speak TLS", told.stderr)
+        self.assertIn("http://", told.stderr)
+
     def test_a_key_that_does_not_fit_is_told_at_the_start(self):
         other = self.folder / "other"
         subprocess.run([str(PROGRAMS / "sluicectl"), "cluster", "certs", "--out", str(other), "other"], check=True,

@@ -167,10 +167,25 @@ TEST_CASE("cluster status: an older node that says less is no alarm", "[tools][c
   CHECK(cluster_lines(d).back() == "        0  node 1     1      7    0");
 }
 
+TEST_CASE("cluster status: what all nodes understand and nobody began to use is told", "[tools][cluster]") {
+  auto text = with(healthy(), R"("epoch":2)", R"("epoch":2,"featureLevel":2)");
+  for (const char* name : {"a", "b", "c"})
+    text = with(text, R"("name":")" + std::string{name} + R"(","role")",
+                R"("featureLevel":3,"name":")" + std::string{name} + R"(","role")");
+  auto d = json(text);
+  CHECK(cluster_lines(d)[3] == "features     level 2");
+  CHECK(cluster_notes(d) == lines{"all nodes know feature level 3: sluicectl cluster activate-feature 3 begins to use it; "
+                                  "no older version can join from then on"});
+  CHECK(cluster_notes(json(with(text, R"("featureLevel":3,"name":"b")", R"("featureLevel":2,"name":"b")"))).empty());
+  CHECK(cluster_notes(json(with(text, R"("featureLevel":3,"name":"b")", R"("name":"b")"))).empty());
+  CHECK(cluster_notes(json(with(text, R"("featureLevel":2)", R"("featureLevel":3)"))).empty());
+  CHECK(cluster_troubles(d).empty());
+}
+
 TEST_CASE("cluster token: the command for the new node is complete", "[tools][cluster]") {
   CHECK(join_command("slj_x", {"10.0.0.1:7070", "10.0.0.2:7070"}, "") ==
-        "sluiced --name NAME --data DIR --listen ADDRESS:8080 --peer-listen ADDRESS:7070 --join 10.0.0.1:7070 "
-        "--join-token slj_x");
+        "sluiced --name NAME --data DIR --listen ADDRESS:8080 --peer-listen ADDRESS:7080 --payment-provider ADDRESS:8090 "
+        "--join 10.0.0.1:7070 --join-token slj_x");
   CHECK(join_command("slj_x", {}, "b").find("--name b --data DIR") != std::string::npos);
   CHECK(join_command("slj_x", {}, "b").find("--join PEER-ADDRESS ") != std::string::npos);
 }

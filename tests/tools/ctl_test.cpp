@@ -288,10 +288,13 @@ TEST_CASE("ctl: the admin key comes from where the help says, in that order", "[
 TEST_CASE("ctl: addresses of nodes", "[tools][ctl]") {
   CHECK(address_from("http://127.0.0.1:8080/")->text() == "http://127.0.0.1:8080");
   CHECK(address_from("http://example.org")->port == "80");
+  CHECK(address_from("https://example.org")->port == "443");
+  CHECK(address_from("https://example.org:8443/")->text() == "https://example.org:8443");
+  CHECK(address_from("https://[::1]:81")->host_and_port() == "[::1]:81");
   CHECK(address_from("http://[::1]:81")->host == "::1");
   CHECK(address_from("http://[::1]:81")->is_loopback());
   CHECK(!address_from("http://example.org")->is_loopback());
-  for (const char* bad : {"", "127.0.0.1:8080", "https://x", "http://", "http://:80", "http://x:0", "http://x:99999",
+  for (const char* bad : {"", "127.0.0.1:8080", "https://", "ftp://x", "http://", "http://:80", "http://x:0", "http://x:99999",
                           "http://x/y", "http://x:8 0", "http://[::1", "http://a b"}) {
     CAPTURE(bad);
     CHECK(!address_from(bad));

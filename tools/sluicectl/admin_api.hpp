@@ -17,6 +17,7 @@ namespace sluice::ctl {
 struct settings {
   std::string url = "http://127.0.0.1:8080";
   std::filesystem::path key_file;
+  tls_trust trust;
   bool json = false;
   unsigned timeout_seconds = 0; // 0: 30, and 600 for what reads a whole log
 };

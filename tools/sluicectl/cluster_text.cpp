@@ -4,7 +4,9 @@
 #include "output.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <map>
+#include <optional>
 
 namespace sluice::ctl {
 
@@ -95,6 +97,14 @@ public:
 private:
   std::map<std::int64_t, const document*> all_;
 };
+
+/// What the least of them knows; 0 while one does not say.
+std::int64_t level_of_all(const node_list& nodes) {
+  std::optional<std::int64_t> least;
+  for (const auto& [id, node] : nodes.all())
+    least = std::min(least.value_or(std::numeric_limits<std::int64_t>::max()), number_in(*node, "featureLevel"));
+  return least.value_or(0);
+}
 
 std::string size_text(std::int64_t bytes) {
   constexpr std::int64_t gib = std::int64_t{1} << 30;
@@ -215,6 +225,8 @@ std::vector<std::string> cluster_lines(const document& cluster) {
   lines.push_back("version      " + printable(text_in(cluster, "version")));
   if (number_in(cluster, "replication") > 0)
     lines.push_back("replication  " + figure_in(cluster, "replication"));
+  if (number_in(cluster, "featureLevel") > 0)
+    lines.push_back("features     level " + figure_in(cluster, "featureLevel"));
   lines.emplace_back();
   add_nodes(lines, nodes);
   lines.emplace_back();
@@ -254,6 +266,9 @@ std::vector<std::string> cluster_notes(const document& cluster) {
       text += (text.empty() ? "" : "; ") + version + " on " + some_of(names);
     told.push_back("several versions run: " + text);
   }
+  if (auto level = level_of_all(nodes); level > number_in(cluster, "featureLevel"))
+    told.push_back("all nodes know feature level " + std::to_string(level) + ": sluicectl cluster activate-feature " +
+                   std::to_string(level) + " begins to use it; no older version can join from then on");
   std::map<std::string, std::vector<std::string>> learners;
   std::map<std::string, std::vector<std::string>> rejoining;
   for (const auto& p : list_in(cluster, "partitions"))
@@ -297,7 +312,7 @@ std::size_t held_by(const document& cluster, const std::string& name) {
 
 std::string join_command(const std::string& token, const std::vector<std::string>& peers, const std::string& name) {
   return "sluiced --name " + (name.empty() ? "NAME" : name) +
-         " --data DIR --listen ADDRESS:8080 --peer-listen ADDRESS:7070 --join " +
+         " --data DIR --listen ADDRESS:8080 --peer-listen ADDRESS:7080 --payment-provider ADDRESS:8090 --join " +
          (peers.empty() ? "PEER-ADDRESS" : peers.front()) + " --join-token " + token;
 }
 

@@ -270,7 +270,7 @@ void add_cluster_commands(CLI::App& app, arguments& a) {
                        [&a] { transfer_partition(a.common, a.number, a.node); });
   transfer->add_option("partition", a.number, "its number")->required()->type_name("");
   transfer->add_option("node", a.node, "who shall lead; without, whoever is best")->check(is_id)->type_name("");
-  auto* move = add(cluster, a, "move", "bring an event to another partition; it stands still for some seconds. Back to where it is leaving from: call that off",
+  auto* move = add(cluster, a, "move", "bring an event to another partition; it stands still for a moment. Back to where it is leaving from: call that off",
                    [&a] { move_event(a.common, a.event, a.number, a.wait_seconds); });
   add_event(move, a);
   move->add_option("partition", a.number, "its number")->required()->type_name("");
@@ -364,6 +364,13 @@ exit_code run_command_line(int argc, const char* const* argv) {
   app.add_option("--url", a.common.url, "where the node listens")->envname("SLUICE_URL")->capture_default_str()
       ->type_name("URL");
   app.add_option("--key-file", a.common.key_file, "file with the admin key")->type_name("FILE");
+  app.add_option("--ca", a.common.trust.authority, "over https: the authority of the node's certificate; else those this machine trusts")
+      ->envname("SLUICE_CA")
+      ->check(CLI::ExistingFile)
+      ->type_name("FILE");
+  app.add_option("--server-name", a.common.trust.name, "over https: whom the certificate is made out to, if not the URL's host")
+      ->envname("SLUICE_SERVER_NAME")
+      ->type_name("NAME");
   app.add_flag("--json", a.common.json, "results as JSON");
   app.add_option("--timeout", a.common.timeout_seconds, "patience with the node; 30, or 600 where a whole log is read")
       ->check(CLI::Range(1u, 86'400u))

@@ -2,6 +2,8 @@
 
 #include <boost/asio/connect.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/ssl/host_name_verification.hpp>
 #include <boost/beast/http.hpp>
 
 #include <algorithm>
@@ -40,9 +42,13 @@ std::string seconds_text(std::chrono::milliseconds ms) {
 
 } // namespace
 
-std::string node_address::text() const {
+std::string node_address::host_and_port() const {
   bool is_v6 = host.find(':') != std::string::npos;
-  return "http://" + (is_v6 ? "[" + host + "]" : host) + ":" + port;
+  return (is_v6 ? "[" + host + "]" : host) + ":" + port;
+}
+
+std::string node_address::text() const {
+  return (is_secure ? "https://" : "http://") + host_and_port();
 }
 
 bool node_address::is_loopback() const {
@@ -50,14 +56,15 @@ bool node_address::is_loopback() const {
 }
 
 std::optional<node_address> address_from(std::string_view url) {
-  constexpr std::string_view scheme = "http://";
-  if (!url.starts_with(scheme))
+  constexpr std::string_view plain = "http://", secure = "https://";
+  node_address a;
+  a.is_secure = url.starts_with(secure);
+  if (!a.is_secure && !url.starts_with(plain))
     return std::nullopt;
-  url.remove_prefix(scheme.size());
+  url.remove_prefix(a.is_secure ? secure.size() : plain.size());
   if (url.ends_with('/'))
     url.remove_suffix(1);
-  node_address a;
-  a.port = "80";
+  a.port = a.is_secure ? "443" : "80";
   auto end_of_host = url.find(':');
   if (url.starts_with('[')) {
     auto close = url.find(']');
@@ -107,7 +114,7 @@ bool http_client::run(clock::time_point until) {
 
 void http_client::connect(clock::time_point until) {
   until = std::min(until, clock::now() + connect_patience);
-  stream_.reset();
+  disconnect();
   buffer_.clear();
   error_code ec = asio::error::timed_out;
   asio::ip::tcp::resolver resolver{context_};
@@ -126,16 +133,62 @@ void http_client::connect(clock::time_point until) {
   if (!in_time)
     ec = asio::error::timed_out;
   if (ec) {
-    stream_.reset();
+    disconnect();
     throw failure{exit_code::unreachable, "can not reach a node at " + address_.text() + ": " + ec.message() +
                                               "; is sluiced running there? (--url or SLUICE_URL says where)"};
   }
   stream_->socket().set_option(asio::ip::tcp::no_delay{true}, ec);
+  if (address_.is_secure)
+    secure(until);
+}
+
+void http_client::secure(clock::time_point until) {
+  asio::ssl::context trusted{asio::ssl::context::tls_client};
+  error_code ec;
+  if (trust_.authority.empty())
+    trusted.set_default_verify_paths(ec);
+  else
+    trusted.load_verify_file(trust_.authority.string(), ec);
+  if (ec)
+    throw failure{exit_code::usage, "can not read certificates from " + trust_.authority.string() + ": " + ec.message()};
+  trusted.set_verify_mode(asio::ssl::verify_peer);
+  auto name = trust_.name.empty() ? address_.host : trust_.name;
+  trusted.set_verify_callback(asio::ssl::host_name_verification{name});
+  tls_.emplace(*stream_, trusted);
+  if (asio::ip::make_address(name, ec); ec) // no address: one node may have certificates for several names
+    SSL_set_tlsext_host_name(tls_->native_handle(), name.c_str());
+  ec = asio::error::timed_out;
+  tls_->async_handshake(asio::ssl::stream_base::client, [&](error_code e) { ec = e; });
+  if (!run(until))
+    ec = asio::error::timed_out;
+  if (!ec)
+    return;
+  auto verdict = SSL_get_verify_result(tls_->native_handle());
+  disconnect();
+  if (verdict != X509_V_OK)
+    throw failure{exit_code::unreachable, "the certificate of " + address_.text() + " is not to be trusted as that of " + name + ": " +
+                                              X509_verify_cert_error_string(verdict) +
+                                              " (--ca names a file with its authority, --server-name whom it is made out to)"};
+  throw failure{exit_code::unreachable, "what listens at " + address_.text() + " does not speak TLS (" + ec.message() +
+                                            "); without a certificate a node is at http://"};
+}
+
+void http_client::disconnect() {
+  tls_.reset();
+  stream_.reset();
+}
+
+template <class What>
+void http_client::over_stream(What what) {
+  if (tls_)
+    what(*tls_);
+  else
+    what(*stream_);
 }
 
 http_answer http_client::exchange(const http_request& request, clock::time_point until) {
   http::request<http::string_body> q{beast_verb(request.method), request.target, 11};
-  q.set(http::field::host, address_.text().substr(7));
+  q.set(http::field::host, address_.host_and_port());
   q.set(http::field::user_agent, "sluicectl");
   q.set(http::field::accept, "application/json");
   if (!request.key.empty())
@@ -146,18 +199,18 @@ http_answer http_client::exchange(const http_request& request, clock::time_point
   }
   q.prepare_payload();
   error_code ec;
-  http::async_write(*stream_, q, [&](error_code e, std::size_t) { ec = e; });
+  over_stream([&](auto& stream) { http::async_write(stream, q, [&](error_code e, std::size_t) { ec = e; }); });
   bool in_time = run(until);
   // A node refuses a body it finds too long before it has read it: its answer is there even if writing failed.
   http::response_parser<http::string_body> parser;
   parser.body_limit(body_bytes_max);
   parser.header_limit(64 * 1024);
   if (in_time) {
-    http::async_read(*stream_, buffer_, parser, [&](error_code e, std::size_t) { ec = e; });
+    over_stream([&](auto& stream) { http::async_read(stream, buffer_, parser, [&](error_code e, std::size_t) { ec = e; }); });
     in_time = run(until);
   }
   if (!in_time) {
-    stream_.reset();
+    disconnect();
     throw failure{exit_code::not_ready, "no answer from " + address_.text() + " within " +
                                             seconds_text(request.patience) + " (--timeout changes that)"};
   }
@@ -165,7 +218,7 @@ http_answer http_client::exchange(const http_request& request, clock::time_point
     throw boost::system::system_error{ec};
   auto answer = parser.release();
   if (!answer.keep_alive())
-    stream_.reset();
+    disconnect();
   return {answer.result_int(), std::move(answer.body())};
 }
 
@@ -181,7 +234,7 @@ http_answer http_client::send(const http_request& request, const std::function<v
     try {
       return exchange(request, until);
     } catch (const boost::system::system_error& e) {
-      stream_.reset();
+      disconnect();
       if (reused) {
         reused = false;
         connect(until);
@@ -192,10 +245,11 @@ http_answer http_client::send(const http_request& request, const std::function<v
                      e.code() != http::error::end_of_stream && e.code() != http::error::partial_message;
       if (no_http)
         throw failure{exit_code::unreachable,
-                      "what listens at " + address_.text() + " does not speak HTTP (" + why + "); is --url right?"};
+                      "what listens at " + address_.text() + " does not speak HTTP (" + why + "); is --url right? With a certificate it is https://…"};
       throw failure{exit_code::unreachable,
                     "the connection to " + address_.text() + " broke before an answer came: " + why +
-                        (request.method == verb::get ? "" : "; whether it took effect is not known, look, then try again")};
+                        (request.method == verb::get ? "" : "; whether it took effect is not known, look, then try again") +
+                        (address_.is_secure ? "" : " (a node that has a certificate is at https://)")};
     }
   }
 }

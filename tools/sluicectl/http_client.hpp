@@ -4,10 +4,12 @@
 #include "failure.hpp"
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ssl/stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 
 #include <chrono>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -16,18 +18,27 @@
 
 namespace sluice::ctl {
 
-/// http://host[:port], the only kind of address a node has.
+/// http://host[:port], or https:// of a node that has a certificate.
 struct node_address {
   std::string host;
   std::string port;
+  bool is_secure = false;
 
   /// "http://127.0.0.1:8080"
   std::string text() const;
+  /// "127.0.0.1:8080"
+  std::string host_and_port() const;
   bool is_loopback() const;
 };
 
 /// Empty when it is no such address.
 std::optional<node_address> address_from(std::string_view url);
+
+/// Whom to believe over https.
+struct tls_trust {
+  std::filesystem::path authority; // PEM; empty: those this machine trusts
+  std::string name;                // what the certificate must be made out to; empty: the host of the address
+};
 
 enum class verb { get, put, post, patch, delete_ };
 
@@ -46,7 +57,8 @@ struct http_answer {
 
 class http_client {
 public:
-  explicit http_client(node_address address) : address_{std::move(address)} {}
+  explicit http_client(node_address address, tls_trust trust = {})
+      : address_{std::move(address)}, trust_{std::move(trust)} {}
 
   const node_address& address() const { return address_; }
 
@@ -57,13 +69,20 @@ private:
   using clock = std::chrono::steady_clock;
 
   void connect(clock::time_point until);
+  void secure(clock::time_point until);
+  void disconnect();
+  /// With the stream that requests and answers go over.
+  template <class What>
+  void over_stream(What what);
   http_answer exchange(const http_request& request, clock::time_point until);
   /// Runs until what was started is done; closes the connection and returns false at `until`.
   bool run(clock::time_point until);
 
   node_address address_;
+  tls_trust trust_;
   boost::asio::io_context context_;
   std::optional<boost::beast::tcp_stream> stream_;
+  std::optional<boost::asio::ssl::stream<boost::beast::tcp_stream&>> tls_; // over it
   boost::beast::flat_buffer buffer_;
   std::function<void()> waiting_;
 };

@@ -1,4 +1,4 @@
-// Every code the node can answer with, as a sentence and what to do next.
+// Every code a visitor can meet, as a sentence and what to do next.
 
 const known = {
   SEAT_NOT_AVAILABLE: ['Somebody else was faster: at least one of these seats is taken.', 'Choose other seats.'],
@@ -20,7 +20,7 @@ const known = {
   EVENT_CLOSED: ['The sale is closed.', 'Look at the other events.'],
   SOLD_OUT: ['Everything is sold.', 'Places return when somebody cancels: look again later.'],
   QUEUE_CAPACITY_EXCEEDED: ['The line is full for now.', 'Try again in half a minute.'],
-  API_RATE_LIMITED: ['That was too fast.', 'Wait a moment and try again.'],
+  API_RATE_LIMITED: ['That were too many orders for one day.', 'Try again in an hour.'],
   OFFLINE: ['There is no connection to the node.', 'It goes on by itself once you are online.'],
   NOT_LEADER: ['The system is moving this sale to another machine.', 'Try again in a few seconds.'],
   OVERLOADED: ['A great many people are here right now.', 'Try again in a few seconds.'],
@@ -40,6 +40,8 @@ const known = {
   TOKEN_EXPIRED: ['Your ticket is too old.', 'Join the line again.'],
   EVENT_UNKNOWN: ['There is no such event any more.', 'Look at the other events.'],
   BLOCK_UNKNOWN: ['The seating plan has changed.', 'Reload the page.'],
+  NOT_FOUND: ['There is nothing at this address.', 'Go back to the events.'],
+  INTERNAL: ['Something went wrong on our side.', 'Try again in a moment; nothing is booked twice.'],
   BAD_ID: ['This name can not be used.', 'Take 1 to 128 ordinary characters.'],
 };
 
