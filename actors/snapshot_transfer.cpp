@@ -3,6 +3,8 @@
 #include "sluice/peer.pb.h"
 #include "storage/snapshot_sink.hpp"
 
+#include <spdlog/spdlog.h>
+
 #include <utility>
 
 namespace sluice::actors {
@@ -102,7 +104,7 @@ void snapshot_transfer::got(node_id from, const proto::SnapshotPart& part) {
       part.checkpoint() != partition::checkpoint_in(p.what.ref))
     return; // late, or a second answer to one question, or one that an earlier process here had asked
   if (part.gone())
-    return end(partition, false);
+    return end(partition, "it is not kept there any more; the newest will be offered");
   p.applying = true;
   taker_.run([this, partition, id = p.id, part] { apply(partition, id, part); });
 }
@@ -138,15 +140,19 @@ void snapshot_transfer::apply(partition_id partition, std::uint64_t id, const pr
   p.progress_at = how_.now();
   p.position = part.next();
   if (last)
-    end(partition, !p.record.empty());
+    end(partition, p.record.empty() ? "it came without its record" : "");
   else
     ask(partition, p);
 }
 
-void snapshot_transfer::end(partition_id partition, bool ok) {
+void snapshot_transfer::end(partition_id partition, const char* why) {
   auto p = std::move(pulls_.at(partition));
   pulls_.erase(partition);
+  bool ok = *why == '\0';
   ++(ok ? figures_.pulled : figures_.failed);
+  if (!ok)
+    spdlog::warn("snapshot.failed partition={} index={} term={} from={} why={}", partition.value, p.what.ref.index, p.what.ref.term,
+                 p.what.from.value, why);
   tell_done(partition, p);
   if (!ok)
     how_.given_up(partition, p.what.checkpoint);
@@ -167,7 +173,7 @@ void snapshot_transfer::tick() {
       ask(partition, p);
   }
   for (auto partition : stuck)
-    end(partition, false);
+    end(partition, "nothing came for ten seconds; it will be offered again: is that node well, and the line to it?");
   source_.release_idle(now);
 }
 
@@ -183,8 +189,8 @@ void snapshot_transfer::read(node_id reader, const proto::PullPart& pull, std::f
         proto::SnapshotPart part;
         if (pull.checkpoint() == 0)
           source_.close(reader, {pull.partition()});
-        else
-          fill(reader, pull, part);
+        else if (!fill(reader, pull, part))
+          return done({});
         done(part.SerializeAsString());
       },
       64);

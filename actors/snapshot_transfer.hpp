@@ -47,7 +47,8 @@ public:
   // ---- giving ----
 
   void asked(node_id from, const proto::PullPart& pull);
-  /// A part for anybody else, a backup say; `reader` names the pin. `done` from another thread, with a SnapshotPart.
+  /// A part for anybody else, a backup say; `reader` names the pin. `done` from another thread, with a SnapshotPart;
+  /// with nothing when others are being served: to be asked again.
   void read(node_id reader, const proto::PullPart& pull, std::function<void(std::string)> done);
 
   void stop();
@@ -80,7 +81,8 @@ private:
   void ask(partition_id partition, pull& p);
   void tell_done(partition_id partition, const pull& p);
   void apply(partition_id partition, std::uint64_t id, const proto::SnapshotPart& part);
-  void end(partition_id partition, bool ok);
+  /// `why` there is no checkpoint; empty: there is.
+  void end(partition_id partition, const char* why);
   void give(node_id from, const proto::PullPart& pull);
   bool fill(node_id from, const proto::PullPart& pull, proto::SnapshotPart& out);
 

@@ -58,6 +58,7 @@ struct edge {
   server_limits limits;
   std::shared_ptr<edge_tls> tls; // null: plain HTTP
   std::atomic<bool> crowded{false}; // memory is nearly used up: nobody new is let into a line
+  std::vector<std::atomic<bool>> crowded_partitions; // it is so at a node that has a replica; sized before the first request
   bool insecure_admin = false;      // the admin API answers plain HTTP from other machines
   edge_figures figures;
   address_counts addresses;

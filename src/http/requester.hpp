@@ -44,6 +44,8 @@ public:
 
   std::uint8_t port() const { return port_; }
 
+  partition_id place_of(event_number event) const { return routes_.place_of(event); }
+
 private:
   struct waiting {
     std::uint64_t number = 0; // 0: free

@@ -176,6 +176,16 @@ void await_turn(bridge& b, const call_ptr& c, std::chrono::milliseconds wait,
   }});
 }
 
+/// Whose memory has no room for one more in line; null: there is room.
+const char* who_is_full(bridge& b, const entity_ref& line) {
+  const auto& shared = b.services().shared;
+  if (shared.crowded)
+    return "this node's memory";
+  auto place = b.partitions().place_of(line.event).value;
+  bool full = place < shared.crowded_partitions.size() && shared.crowded_partitions[place];
+  return full ? "the memory of a node that keeps this line" : nullptr;
+}
+
 } // namespace
 
 void join(bridge& b, const call_ptr& c) {
@@ -184,9 +194,9 @@ void join(bridge& b, const call_ptr& c) {
   auto user = user_of(b, c);
   if (!user)
     return;
-  if (b.services().shared.crowded)
+  if (const auto* whose = who_is_full(b, event_of(c)))
     if (auto known = b.recognise(c); !known || known->user != *user) // who is in line already takes no room
-      return b.fail(c, errc::overloaded, "this node's memory is nearly used up; try again, or on another node");
+      return b.fail(c, errc::overloaded, std::string{whose} + " is nearly used up; try again later");
   b.partitions().propose(event_of(c), domain::join{*user},
                          [&b, c, user = *user](const domain::reply& reply, log_index version) {
                            if (const auto* why = std::get_if<domain::refusal>(&reply))

@@ -25,6 +25,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::chrono::seconds part_patience{10}; // pins of others end after 30 s at the latest: five tries of this
+
 struct partition_file {
   std::uint32_t partition = 0;
   std::string name;
@@ -71,6 +73,17 @@ bool has_slots_under_way(const std::string& record) {
   });
 }
 
+/// Empty: nobody leads, or the leader went on having no time for it.
+std::string read_part(const backup_request& request, partition_id partition, const proto::PullPart& pull) {
+  auto until = std::chrono::steady_clock::now() + part_patience;
+  for (;;) {
+    auto answer = request.ask_leader(partition, "backup-part", pull.SerializeAsString());
+    if (!answer.empty() || std::chrono::steady_clock::now() >= until)
+      return answer;
+    std::this_thread::sleep_for(std::chrono::milliseconds{250});
+  }
+}
+
 /// One try: the leader may change, or take another checkpoint, in between.
 bool copy_partition(const backup_request& request, const fs::path& folder, partition_file& file) {
   partition_id partition{file.partition};
@@ -83,12 +96,12 @@ bool copy_partition(const backup_request& request, const fs::path& folder, parti
   pull.set_partition(file.partition);
   pull.set_checkpoint(checkpoint);
   for (;;) {
-    auto answer = request.ask_leader(partition, "backup-part", pull.SerializeAsString());
+    auto answer = read_part(request, partition, pull);
     proto::SnapshotPart part;
     if (!part.ParseFromString(answer) || part.gone() || part.checkpoint() != checkpoint)
       return false;
-    if (pull.position().empty() && has_slots_under_way(part.record()))
-      return false; // of a moment before
+    if (pull.position().empty() && (part.record().empty() || has_slots_under_way(part.record())))
+      return false; // the latter of a moment before
     append_part(out, answer);
     pull.set_position(part.next());
     if (part.next().empty())
@@ -169,7 +182,7 @@ std::string make_backup(const backup_request& request) {
       int tries = 1;
       while (!copy_partition(request, partial, files[p])) {
         if (++tries > 5)
-          throw std::runtime_error{"partition " + std::to_string(p) + " could not be read; is there a leader?"};
+          throw std::runtime_error{"partition " + std::to_string(p) + " could not be read: nobody leads it, or what it has to copy changes too fast; try again"};
         std::this_thread::sleep_for(std::chrono::milliseconds{500});
       }
     }

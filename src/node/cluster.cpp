@@ -475,6 +475,17 @@ std::map<node_id, std::shared_ptr<const proto::NodeStatus>> cluster::fresh_statu
   return all;
 }
 
+void cluster::note_full_nodes(std::vector<std::atomic<bool>>& partitions) const {
+  std::vector<bool> full(partitions.size());
+  for (const auto& [node, status] : fresh_statuses())
+    if (status->memory_full())
+      for (const auto& r : status->replicas())
+        if (r.partition() < full.size())
+          full[r.partition()] = true;
+  for (std::size_t p = 0; p < full.size(); ++p)
+    partitions[p] = full[p];
+}
+
 /// Only with every leader's word: what nobody leads right now may be on that node alone. Of several who think they lead, the
 /// newest term's counts.
 std::string cluster::why_not_remove(node_id node) const {

@@ -71,6 +71,8 @@ public:
 
   /// GET /admin/v1/cluster.
   std::string describe() const;
+  /// By partition: the memory of a node that has a replica is nearly used up.
+  void note_full_nodes(std::vector<std::atomic<bool>>& partitions) const;
   /// Done once somebody else leads it (`to`, if set); an error if nobody took over within a few seconds.
   void transfer(partition_id partition, node_id to, http::node_services::on_done done);
   void rebalance(http::node_services::on_done done);

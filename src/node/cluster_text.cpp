@@ -33,7 +33,7 @@ void write_node(codec::json_writer& w, const domain::node_entry& n, const status
       leads += r.leading() ? 1 : 0;
     w.field("serving", s.serving()).field("leads", leads).field("diskFreeBytes", s.disk_free());
     w.field("diskUsedBytes", s.disk_used()).field("memoryBytes", s.memory()).field("connections", s.connections());
-    w.field("loadPercent", s.load_percent());
+    w.field("loadPercent", s.load_percent()).field("memoryFull", s.memory_full());
     w.field("featureLevel", s.feature_level());
   }
   w.end_object();

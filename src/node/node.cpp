@@ -308,6 +308,7 @@ partition::start node::recover(partition_id partition) {
 }
 
 void node::start_edge() {
+  edge_.crowded_partitions = std::vector<std::atomic<bool>>(identity_.partitions);
   pushes_ = std::make_unique<http::push_hub>(edge_, models_);
   bridge_services_ = std::make_unique<http::bridge_services>(edge_, *routes_, models_, *pushes_, services());
   pushes_->start(*routes_, bridge_services_->in_flight);
@@ -359,6 +360,7 @@ void node::watch() {
 }
 
 void node::watch_memory() {
+  cluster_->note_full_nodes(edge_.crowded_partitions);
   if (config_.memory_limit_mib == 0)
     return;
   auto limit = config_.memory_limit_mib * 1024 * 1024;

@@ -56,6 +56,7 @@ proto::NodeStatus node::own_status() const {
   status.set_feature_level(domain::feature_level());
   status.set_serving(serving_ && !stopping_);
   status.set_memory(memory_in_use());
+  status.set_memory_full(edge_.crowded);
   status.set_connections(edge_.figures.connections);
   double load = 0;
   if (::getloadavg(&load, 1) == 1)

@@ -215,6 +215,37 @@ class Leaders(ClusterCase):
         self.assertIn("n9", done.stderr)
 
 
+class Full(ClusterCase):
+    """One node has no memory left: nobody new gets into the lines it keeps, wherever one asks; those in line notice nothing."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.cluster.put_event(definition("show", rows=20, keepActiveAfterBooking=True))
+        cls.bridge = cls.cluster.add("--role", "bridge")
+        cls.programs.append(cls.bridge)
+
+    def test_joins_are_refused_everywhere_until_it_has_room(self):
+        inside = Customer(self.bridge, "show").enter()
+        full = self.cluster[2]
+        before, full.options = full.options, (*full.options, "--memory-limit-mib", "1")
+        full.stop()
+        full.start()
+        self.cluster.await_replicated()
+        for node in (self.cluster[1], full, self.bridge):
+            def refused():
+                answer = node.client().post("/api/v1/events/show/queue", {"userId": "late"})
+                return answer.status == 503 and answer.json["code"] == "OVERLOADED" and "memory" in answer.json["detail"]
+            wait_for(refused, 10, f"{node.title} refuses")
+        self.assertIn("memory limit", self.cluster[1].ctl("cluster", "status").stdout)
+        inside.await_state(inside.pay(inside.hold("A-1-1")), "CONFIRMED")
+        full.options = before
+        full.stop()
+        full.start()
+        for node in (full, self.bridge):
+            wait_for(lambda: node.client().post("/api/v1/events/show/queue", {"userId": f"late-{node.title}"}).status < 300, 10, "there is room")
+
+
 class Bridges(ClusterCase):
     """A node that holds nothing, serves everything, and is missed by nobody. In the clear, as nodes of one machine may talk: with
     certificates everywhere else, this is where plain lines carry questions, logs and news of leaders that die."""

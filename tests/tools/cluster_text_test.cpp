@@ -167,6 +167,13 @@ TEST_CASE("cluster status: an older node that says less is no alarm", "[tools][c
   CHECK(cluster_lines(d).back() == "        0  node 1     1      7    0");
 }
 
+TEST_CASE("cluster status: a node without memory is told, and what to do", "[tools][cluster]") {
+  auto told = cluster_troubles(json(with(healthy(), R"("name":"b","role")", R"("memoryFull":true,"name":"b","role")")));
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].find("node b has used 95 % of its memory limit") == 0);
+  CHECK(told[0].find("--memory-limit-mib") != std::string::npos);
+}
+
 TEST_CASE("cluster status: what all nodes understand and nobody began to use is told", "[tools][cluster]") {
   auto text = with(healthy(), R"("epoch":2)", R"("epoch":2,"featureLevel":2)");
   for (const char* name : {"a", "b", "c"})

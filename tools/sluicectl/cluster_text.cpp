@@ -157,6 +157,9 @@ void tell_nodes(std::vector<std::string>& told, const document& cluster, const n
     if (disk != nullptr && disk->integer < disk_worth_telling)
       told.push_back("node " + nodes.name_of(id) + " has " + size_text(disk->integer) +
                      " of disk left: without any it stops");
+    if (flag_in(*node, "memoryFull"))
+      told.push_back("node " + nodes.name_of(id) + " has used 95 % of its memory limit: nobody new is let into the lines it keeps; raise " +
+                     "--memory-limit-mib, or move some of it to other nodes (sluicectl cluster advise)");
   }
   auto replication = number_in(cluster, "replication");
   if (active < replication)
