@@ -4,8 +4,13 @@ import json
 import shutil
 import subprocess
 
+import threading
+import time
+
 from cluster import ClusterCase
+from cluster_load_test import SHOW, Guest, Load, Stroller
 from harness import Customer, PROGRAMS, Node, definition, main, wait_for
+from shopper import History
 
 
 def restored(case, backup, name, provider_port, *options):
@@ -119,6 +124,64 @@ class Backup(ClusterCase):
                                str(self.cluster[1].data)], capture_output=True, text=True)
         self.assertEqual(told.returncode, 1, told)
         self.assertIn("is not empty", told.stderr)
+
+
+class Loaded(ClusterCase):
+    """While people buy, and while leaders die: what was sold before it began is in it, and it adds up."""
+
+    OPTIONS = ("--checkpoint-log-mib", "1", "--active-sessions-max", "20")
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.cluster.put_event(SHOW)
+        cls.history = History()
+        cls.backups = []  # (folder, holds sold before it was asked for, highest ticket then)
+        load = Load(cls.cluster.nodes, cls.history, [Guest] * 6 + [Stroller] * 2)
+        with load:
+            time.sleep(3)
+            cls.back_up()
+            cls.cluster.make_lead(cls.cluster[2], cls.cluster.homes["show"])
+            blow = threading.Thread(target=cls.kill_a_little_later, args=(cls.cluster[2],))
+            blow.start()
+            cls.back_up()
+            blow.join()
+            cls.cluster.await_replicated()
+            cls.back_up()
+        load.check()
+
+    @staticmethod
+    def kill_a_little_later(node):
+        time.sleep(0.1)
+        node.kill()
+        time.sleep(1)
+        node.start()
+
+    @classmethod
+    def back_up(cls):
+        with cls.history.lock:
+            sold = [h for h in cls.history.holds.values() if h.get("free_from") == float("inf")]
+            tickets = [o["answer"]["ticketNumber"] for o in cls.history.of("join")]
+        told = cls.cluster[1].ctl("--json", "backup", "create")
+        assert told.returncode == 0, told.stderr
+        cls.backups.append((cls.cluster[1].data / "backups" / json.loads(told.stdout)["id"], sold, max(tickets)))
+
+    def test_each_is_whole(self):
+        self.assertEqual(len(self.backups), 3)
+        self.assertGreater(len(self.backups[0][1]), 5)
+        self.assertGreater(len(self.backups[2][1]), len(self.backups[0][1]))
+        for n, (folder, sold, last) in enumerate(self.backups):
+            with self.subTest(n):
+                node = restored(type(self), folder, f"again{n}", self.provider.port, "--name", f"again{n}")
+                node.wait_ready()
+                told = node.verify("show")
+                self.assertTrue(told["ok"], told)
+                self.assertGreaterEqual(node.stats("show")["lastTicket"], last)
+                states = {s["id"]: s["status"] for s in node.client().get("/api/v1/events/show/blocks/A").json["seats"]}
+                for hold in sold:
+                    self.assertEqual({states[s] for s in hold["seats"]} - {"CONFIRMED"}, set(), hold)
+                Customer(node, "show").join()
+                node.kill()
 
 
 if __name__ == "__main__":

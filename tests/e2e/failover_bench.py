@@ -1,5 +1,6 @@
 """How long a sale stands still when its leader dies, freezes or hands over: from the blow to the first write that is
-acknowledged afterwards. Not a test: figures for a quiet machine.
+acknowledged afterwards. In the end everybody who was told of a place has to have it, or the run fails. Figures for a quiet
+machine.
 
     SLUICE_BIN=build/bin python3 tests/e2e/failover_bench.py --kills 100 --pauses 50 --transfers 100"""
 import argparse
@@ -24,6 +25,7 @@ class Writer(threading.Thread):
         self.node = node
         self.pace = pace
         self.answers = []  # (asked, told)
+        self.places = {}   # what users were told
         self.failures = []
         self.stop = threading.Event()
 
@@ -31,10 +33,15 @@ class Writer(threading.Thread):
         http = self.node.client(timeout=10)
         while not self.stop.is_set():
             asked = time.monotonic()
+            user = secrets.token_hex(8)
             try:
-                answer = http.post("/api/v1/events/show/queue", {"userId": secrets.token_hex(8)})
+                answer = http.post("/api/v1/events/show/queue", {"userId": user})
                 told = time.monotonic()
-                (self.answers if answer.status in (200, 202) else self.failures).append((asked, told))
+                if answer.status in (200, 202):
+                    self.answers.append((asked, told))
+                    self.places[user] = answer.json["ticketNumber"]
+                else:
+                    self.failures.append((asked, told))
             except OSError:
                 self.failures.append((asked, time.monotonic()))
             time.sleep(self.pace)
@@ -55,6 +62,9 @@ class Bench:
         self.cluster.put_event(definition("show", admission={"maxActiveUsers": 1}))
         self.partition = self.cluster.homes["show"]
         self.options = options
+        self.places = {}
+        if options.drains:
+            self.cluster.add()  # somebody has to take what a drained one held
 
     def end(self):
         for node in self.cluster.nodes:
@@ -80,6 +90,8 @@ class Bench:
             w.join(20)
         longest = max(t - a for w in writers for a, t in w.answers if t > moment)
         failed = sum(len(w.failures) for w in writers)
+        for w in writers:
+            self.places.update(w.places)
         back(leader)
         self.cluster.await_replicated()
         return told - moment, longest, failed
@@ -88,6 +100,39 @@ class Bench:
         ids = [n.id for n in self.cluster.nodes if n is not leader]
         self.cluster.act("transfer", partition=self.partition)
         wait_for(lambda: self.cluster.leader_id(self.partition) in ids, 10, "another one leads", 0.01)
+
+    def drain(self, leader):
+        self.cluster.act("drain", node=leader.title)
+        wait_for(lambda: self.cluster.leader_id(self.partition) not in (0, leader.id), 30, "another one leads", 0.01)
+
+    def activate(self, node):
+        held = lambda: [p for p in self.cluster.describe()["partitions"] if any(r["node"] == node.id for r in p["replicas"])]
+        wait_for(lambda: not held(), 60, f"{node.title} holds nothing")
+        self.cluster.act("activate", node=node.title)
+        wait_for(held, 60, f"{node.title} takes part again")
+
+    def check(self):
+        """Everybody joins again, at any node, and is told the same place."""
+        lost = []
+        users = list(self.places.items())
+
+        def ask(share, node):
+            http = node.client(timeout=10)
+            for user, place in share:
+                told = http.post("/api/v1/events/show/queue", {"userId": user}).json.get("ticketNumber")
+                if told != place:
+                    lost.append((user, place, told))
+
+        nodes = self.cluster.nodes
+        askers = [threading.Thread(target=ask, args=(users[n::4], nodes[n % len(nodes)])) for n in range(4)]
+        for a in askers:
+            a.start()
+        for a in askers:
+            a.join()
+        told = self.cluster.any().verify("show")
+        print(f"{len(users)} places were acknowledged, {len(lost)} are lost; verify: ok {told['ok']}, joined {told['joined']}")
+        if lost or not told["ok"] or told["joined"] < len(users) or not users:
+            sys.exit(f"lost: {lost[:5]}; {told}")
 
     def run(self, name, times, blow, back):
         if not times:
@@ -124,6 +169,7 @@ def read_options():
     p.add_argument("--pauses", type=int, default=30)
     p.add_argument("--transfers", type=int, default=50)
     p.add_argument("--stops", type=int, default=20, help="SIGTERM, as before an upgrade")
+    p.add_argument("--drains", type=int, default=0, help="of one node of four")
     p.add_argument("--writers", type=int, default=4)
     p.add_argument("--pace", type=float, default=0.002, help="seconds between two writes of one writer")
     p.add_argument("--nodes", type=int, default=3, choices=(3, 5))
@@ -141,6 +187,8 @@ def main():
         bench.run("SIGSTOP", options.pauses, lambda n: n.pause(), lambda n: (time.sleep(0.5), n.resume()))
         bench.run("transfer", options.transfers, bench.transfer, lambda n: None)
         bench.run("SIGTERM", options.stops, lambda n: n.stop(), start)
+        bench.run("drain", options.drains, bench.drain, bench.activate)
+        bench.check()
     finally:
         bench.end()
         shutil.rmtree(folder, ignore_errors=True)

@@ -139,7 +139,7 @@ TEST_CASE("sim: every planted bug is caught", "[sim]") {
 
 TEST_CASE("sim: a failure shrinks to a smaller one", "[sim]") {
   run_options options;
-  options.seed = 1;
+  options.seed = 5;
   REQUIRE_FALSE(run_apart(options, planted::second_ticket).ok);
   auto smallest = shrink(options, planted::second_ticket, [](const run_options&) {});
   CHECK_FALSE(run_apart(smallest, planted::second_ticket).ok);
