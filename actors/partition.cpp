@@ -265,7 +265,7 @@ void partition_host::end_group(event_number event) {
 void partition_host::set_timer() {
   if (!out_.timer)
     return;
-  // On a common grid: the heartbeats of all partitions leave together, in one envelope per peer.
+  // On a common grid, finer than that of heartbeats, which it leaves where they are: partitions wake up together.
   constexpr std::chrono::microseconds grid{10'000};
   auto now = services_.clock().host;
   auto at = *out_.timer;

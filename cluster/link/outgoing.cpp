@@ -233,7 +233,8 @@ void links::outgoing::failed(const std::string& why) {
   if (stopped_)
     return;
   if (was_open || why != said_)
-    spdlog::log(was_open ? spdlog::level::warn : spdlog::level::info, "peer.lost node={} name={} why={}; dialled again until it answers: does it run, and is it reached there?",
+    spdlog::log(was_open ? spdlog::level::warn : spdlog::level::info,
+                "peer.lost node={} name={} why={}; dialled again until it answers: does it run, and can it be reached?",
                 to_.node.value, to_.name, why);
   said_ = why;
   if (was_open) {

@@ -176,7 +176,7 @@ void core::impl::become_leader() {
     append({term_start_, term_, entry_kind::members, nullptr, std::make_shared<const membership>(members())});
   else
     append({term_start_, term_, entry_kind::noop, nullptr, nullptr});
-  heartbeat_at_ = now_ + heartbeat_every_;
+  heartbeat_at_ = next_beat();
 }
 
 void core::impl::become_follower(log_term term, node_id new_leader) {

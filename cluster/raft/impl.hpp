@@ -151,6 +151,7 @@ private:
   bool send_entries(progress& p);
   void launch(progress& p, append_request m);
   void send_empty(progress& p);
+  host_time next_beat() const;
   void heartbeat();
   void heartbeat(progress& p);
   append_request request_for(const progress& p) const;

@@ -144,12 +144,17 @@ void core::impl::send_empty(progress& p) {
   post(p.node, std::move(m));
 }
 
+/// On a grid of the host's clock, the same for all cores of a process: what their leaders send leaves in one envelope.
+host_time core::impl::next_beat() const {
+  return host_time{(now_.time_since_epoch() / heartbeat_every_ + 1) * heartbeat_every_};
+}
+
 /// Sent at a fixed pace, whatever else goes out: its answer does not wait for the follower's disk, and as it names the
 /// place before `next`, it finds out about every request that was lost.
 void core::impl::heartbeat() {
   if (role_ != role::leader)
     return;
-  heartbeat_at_ = now_ + heartbeat_every_;
+  heartbeat_at_ = next_beat();
   members_due_ = true;
   for (auto& p : peers_)
     heartbeat(p);

@@ -1,7 +1,7 @@
 """Three nodes with much in them: what a frozen follower costs the others, how long a lost disk takes to fill again, and how
 long all of them take to serve after a power cut, how long an event stands still that changes partitions. Not a test: figures for a quiet machine.
 
-    SLUICE_BIN=build/bin python3 tests/e2e/cluster_bench.py --frozen 60 --refill 1024 --restart --move"""
+    SLUICE_BIN=build/bin python3 tests/e2e/cluster_bench.py --frozen 60 --refill 1024 --restart --move --replica"""
 import argparse
 import json
 import pathlib
@@ -85,7 +85,25 @@ class Bench:
         while disk_mib(self.cluster[1]) < mib:
             self.load("journey", "-s", 15, "--warm-up", 0, "-c", 256, "--free")
             say(f"  {disk_mib(self.cluster[1]):.0f} MiB")
-        node = self.cluster[3]
+        self.wipe(self.cluster[3])
+
+    def replica(self, waiting):
+        """A copy of a long line is made anew, while its leader goes on."""
+        self.fill_line(waiting)
+        self.cluster.make_lead(self.cluster[1], self.cluster.homes["show"])
+        for what, act in (("in peace", lambda: time.sleep(10)), ("while a copy is made", lambda: self.wipe(self.cluster[3]))):
+            pauses = []
+            stop = threading.Event()
+            prober = threading.Thread(target=self.longest_pause, args=(stop, pauses))
+            prober.start()
+            act()
+            stop.set()
+            prober.join()
+            pauses.sort()
+            say(f"{self.waiting} waiting, {what}: {len(pauses)} joins one after the other, p99 {pauses[int(len(pauses) * 0.99)] * 1000:.0f} ms, "
+                f"longest {pauses[-1] * 1000:.0f} ms")
+
+    def wipe(self, node):
         began = time.monotonic()
         self.cluster.wipe(node)
         node.wait_ready()
@@ -179,6 +197,7 @@ def main():
     p.add_argument("--frozen", type=int, default=0, metavar="SECONDS", help="stop a follower for so long, under load")
     p.add_argument("--rate", type=int, default=4000, help="joins a second meanwhile")
     p.add_argument("--refill", type=int, default=0, metavar="MIB", help="wipe a node of so much")
+    p.add_argument("--replica", action="store_true", help="a copy of the line of --waiting people is made anew")
     p.add_argument("--move", action="store_true", help="an event with --waiting people, to other partitions")
     p.add_argument("--restart", action="store_true", help="with --waiting people and --reservations")
     p.add_argument("--waiting", type=int, default=1_000_000)
@@ -189,6 +208,8 @@ def main():
     try:
         if options.frozen:
             bench.frozen(options.frozen, options.rate)
+        if options.replica:
+            bench.replica(options.waiting)
         if options.move:
             bench.move(options.waiting)
         if options.restart:

@@ -61,6 +61,26 @@ bool is_replicated(plain_client& admin, std::size_t copies) {
   return !partitions->items.empty();
 }
 
+std::vector<std::pair<std::int64_t, std::int64_t>> leaders_and_terms(plain_client& admin) {
+  std::vector<std::pair<std::int64_t, std::int64_t>> all;
+  for (const auto& p : admin.must("GET", "/admin/v1/cluster").json().find("partitions")->items)
+    all.emplace_back(p.find("leader")->integer, p.find("term")->integer);
+  return all;
+}
+
+/// Leaders find their places: each is moved for the sake of balance once it has led for ten seconds.
+void await_rest(plain_client& admin) {
+  auto seen = leaders_and_terms(admin);
+  for (int tries = 0, still = 0; still < 120; ++tries) {
+    if (tries == 900)
+      throw std::runtime_error{"leaders go on moving for a minute and a half"};
+    std::this_thread::sleep_for(100ms);
+    auto now = leaders_and_terms(admin);
+    still = now == seen ? still + 1 : 0;
+    seen = std::move(now);
+  }
+}
+
 void replicate(plain_client& admin, std::size_t copies) {
   admin.must("POST", "/admin/v1/cluster/actions/replication", "{\"factor\":" + std::to_string(copies) + "}");
   for (int tries = 0; !is_replicated(admin, copies); ++tries) {
@@ -69,7 +89,7 @@ void replicate(plain_client& admin, std::size_t copies) {
     std::this_thread::sleep_for(100ms);
   }
   admin.must("POST", "/admin/v1/cluster/actions/rebalance", "{}");
-  std::this_thread::sleep_for(3s); // leaders find their places
+  await_rest(admin);
 }
 
 /// Joins of ever new users, spread over events; with a rate, each has its time, and what it takes is counted from then.
