@@ -285,7 +285,13 @@ void core::line_up(proposal p) {
   waiting_.push_back(std::move(p));
 }
 
+bool core::is_pulse(const proposal& p) const {
+  return !p.from.node && !p.note && !p.ack && !p.is_step && p.body == config_.pulse;
+}
+
+/// Ahead of the commands: what is due was due before them, and a crowd that waits for a slow disk shall keep no deadline late.
 void core::propose_pulses(const reading& now) {
+  auto place = std::find_if(waiting_.begin(), waiting_.end(), [this](const proposal& p) { return !is_pulse(p); });
   for (auto& entity : deadlines_.take_due(log_time_at(now.host))) {
     if (is_planted(planted::lost_pulse) && entity.kind == entity_kind::event)
       continue;
@@ -294,7 +300,8 @@ void core::propose_pulses(const reading& now) {
     proposal p;
     p.to = std::move(entity);
     p.body = config_.pulse;
-    line_up(std::move(p));
+    waiting_bytes_ += p.bytes();
+    place = std::next(waiting_.insert(place, std::move(p)));
   }
 }
 

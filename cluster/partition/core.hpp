@@ -149,6 +149,7 @@ private:
   void follow(const raft::role_changed& role, outputs& out);
   void begin_leading(const reading& now, outputs& out);
   void line_up(proposal p);
+  bool is_pulse(const proposal& p) const;
   void propose_pulses(const reading& now);
   void propose_waiting(const reading& now, outputs& out);
   std::vector<proposal> next_batch(std::size_t most);

@@ -39,10 +39,26 @@ state_hashes::finding state_hashes::judge(node_id self, const std::set<node_id>&
       continue; // nobody differs, or we came here by a checkpoint
     disputed_ = true;
     auto can_decide = all.most + (voters.size() - all.heard) >= majority;
-    if (!can_decide || applied - at->first >= patience)
+    bool is_over = applied - at->first >= patience;
+    if (is_over || (!can_decide && !is_to_be_heard_again(at, reached, self, voters)))
       return {verdict::undecided, at->first, *all.ours, *all.other};
   }
   return {};
+}
+
+/// Of those who differ somebody has not said yet where it is by now: it may have fetched a checkpoint since.
+bool state_hashes::is_to_be_heard_again(std::map<log_index, said>::const_iterator at, std::map<log_index, said>::const_iterator reached,
+                                        node_id self, const std::set<node_id>& voters) {
+  auto ours = at->second.at(self);
+  for (auto v : voters) {
+    auto theirs = at->second.find(v);
+    if (theirs == at->second.end() || theirs->second == ours)
+      continue;
+    for (auto later = std::next(at); later != reached; ++later)
+      if (later->second.contains(self) && !later->second.contains(v))
+        return true;
+  }
+  return false;
 }
 
 state_hashes::votes state_hashes::count(const said& all, node_id self, const std::set<node_id>& voters) {

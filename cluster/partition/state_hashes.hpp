@@ -53,6 +53,8 @@ private:
     std::size_t heard = 0;              // voters
   };
 
+  static bool is_to_be_heard_again(std::map<log_index, said>::const_iterator at, std::map<log_index, said>::const_iterator reached,
+                                   node_id self, const std::set<node_id>& voters);
   static votes count(const said& all, node_id self, const std::set<node_id>& voters);
 
   log_index every_;

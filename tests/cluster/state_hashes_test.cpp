@@ -100,6 +100,32 @@ TEST_CASE("states: without a majority nobody is right", "[cluster][partition]") 
   CHECK(found.theirs == 2);
 }
 
+// Found by simulation: of three one was wiped, and the other that remained had just fetched a checkpoint because it was wrong.
+TEST_CASE("states: who differed is heard once more where no majority can be had: it may have its state from a checkpoint by now",
+          "[cluster][partition]") {
+  const std::set<node_id> two{a, b};
+  state_hashes h{every};
+  h.note(a, 256, 7);
+  h.note(b, 256, 8);
+  h.note(a, 512, 17);
+  CHECK(h.judge(a, two, 512).what == verdict::agreed);
+  CHECK(h.disputed());
+  SECTION("it agrees") {
+    h.note(b, 512, 17);
+    CHECK(h.judge(a, two, 512).what == verdict::agreed);
+    CHECK_FALSE(h.disputed());
+    CHECK(h.judge(a, two, 256 + state_hashes::patience).what == verdict::agreed);
+  }
+  SECTION("it differs still") {
+    h.note(b, 512, 18);
+    CHECK(h.judge(a, two, 512).what == verdict::undecided);
+  }
+  SECTION("it says nothing") {
+    CHECK(h.judge(a, two, 256 + state_hashes::patience - 1).what == verdict::agreed);
+    CHECK(h.judge(a, two, 256 + state_hashes::patience).what == verdict::undecided);
+  }
+}
+
 TEST_CASE("states: what is ahead of us is kept until we are there, the latest few", "[cluster][partition]") {
   state_hashes h{every};
   for (log_index i = 1; i <= 1'000; ++i) {
