@@ -260,6 +260,12 @@ class Visitor(Shopper):
         return done
 
 
+def answers(node):
+    """How many requests it has answered well."""
+    return sum(float(line.split()[-1]) for line in node.client().get("/metrics").body.decode().splitlines()
+               if line.startswith("sluice_http_answers_total") and "2" in line.split("}")[0])
+
+
 class FrontCase(Case):
     ACTIVE_MAX = 1000
 
@@ -314,12 +320,59 @@ class Nobody(HistoryChecks, FrontCase):
         self.assertLess(max(slow), (8,), (sorted(slow)[-5:], self.phases))  # nobody waited for a timeout of nginx
 
 
+class BridgesInFront(HistoryChecks, FrontCase):
+    """Customers buy through nginx from bridges alone: one is killed, one restarted, one removed and a new one put in its place."""
+
+    ACTIVE_MAX = 20
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.programs += [cls.sample.add_bridge() for _ in range(3)]
+        cls.front.kill()
+        cls.front = Front(cls.make_folder("front"), [(b.host, b.port) for b in cls.sample.bridges]).start()
+        cls.programs.append(cls.front)
+        cls.history = History()
+        load = Load([cls.front], cls.history, [Visitor] * 6)
+        with load:
+            time.sleep(2)
+            cls.bridges_come_and_go()
+            cls.sample[2].kill()  # behind them
+            time.sleep(2)
+            cls.sample[2].start()
+            time.sleep(1)
+        load.check()
+
+    @classmethod
+    def bridges_come_and_go(cls):
+        first, second, third = cls.sample.bridges
+        for bridge, how in ((first, "kill"), (second, "stop"), (third, "kill")):
+            getattr(bridge, how)()
+            time.sleep(OUT_SECONDS)
+            bridge.start()
+            time.sleep(OUT_SECONDS)
+        cls.sample[1].admin("POST", "/cluster/actions/drain", {"node": "b3"})
+        third.stop()
+        cls.sample[1].admin("POST", "/cluster/actions/remove", {"node": "b3"})
+        time.sleep(1)
+
+    def test_nobody_noticed(self):
+        self.assertEqual([(what, repr(why)) for _, _, what, why in self.history.failures], [])
+        self.assertGreater(len(self.history.operations), 200)
+
+    def test_they_carried_it_and_hold_nothing(self):
+        for bridge in self.sample.bridges[:2]:
+            self.assertGreater(answers(bridge), 20, bridge.title)
+        cluster = self.sample[1].admin("GET", "/cluster")
+        told = {n["name"]: n for n in cluster["nodes"]}
+        self.assertEqual({told[b]["role"] for b in ("b1", "b2")}, {"BRIDGE"})
+        self.assertEqual({v for p in cluster["partitions"] for v in p["voters"]}, {told[f"n{k}"]["id"] for k in (1, 2, 3)})
+        self.assertNotIn("b3", [n["name"] for n in cluster["nodes"] if n["state"] != "REMOVED"])
+
+
 class Through(FrontCase):
     def answers(self):
-        """How many requests each node has answered well."""
-        count = lambda node: sum(float(line.split()[-1]) for line in node.client().get("/metrics").body.decode().splitlines()
-                                 if line.startswith("sluice_http_answers_total") and "2" in line.split("}")[0])
-        return [count(n) for n in self.sample.nodes]
+        return [answers(n) for n in self.sample.nodes]
 
     def test_requests_spread(self):
         """As soon as nginx asks every node again: another test may just have killed one."""

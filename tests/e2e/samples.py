@@ -10,9 +10,9 @@ SAMPLES = REPOSITORY / "cluster" / "samples"
 class SampleNode(Node):
     """A node that knows only its configuration file."""
 
-    def __init__(self, sample, number):
+    def __init__(self, sample, number, title=None, text=None):
         self.host = sample.host(number)
-        self.title = f"n{number}"
+        self.title = title or f"n{number}"
         folder = sample.folder / self.title
         folder.mkdir()
         super().__init__(folder, None)
@@ -20,7 +20,7 @@ class SampleNode(Node):
         self.port = sample.http_port
         self.sample = sample
         self.config = folder / "sluiced.toml"
-        text = (SAMPLES / sample.name / f"{self.title}.toml").read_text()
+        text = text or (SAMPLES / sample.name / f"{self.title}.toml").read_text()
         self.config.write_text(sample.here(text, self))
 
     @property
@@ -50,6 +50,7 @@ class Sample:
         self.http_port, self.peer_port = free_port("127.0.2.1"), free_port("127.0.2.1")
         numbers = sorted(int(f.stem[1:]) for f in (SAMPLES / name).glob("n*.toml"))
         self.nodes = [SampleNode(self, n) for n in numbers]
+        self.bridges = []
 
     def host(self, number):
         return f"127.0.2.{number}"
@@ -85,6 +86,17 @@ class Sample:
         self[1].admin("POST", "/cluster/actions/replication", {"factor": len(names)})
         self.await_replicated(len(names))
         return self
+
+    def add_bridge(self):
+        """The next of bridge.toml, running; also its certificate is made here."""
+        count = len(self.bridges) + 1
+        text = (SAMPLES / "bridge.toml").read_text().replace("b1", f"b{count}").replace("10.0.0.17", f"10.0.0.1{6 + count}")
+        subprocess.run([str(PROGRAMS / "sluicectl"), "cluster", "certs", "--out", str(self.certificates), f"b{count}"], check=True,
+                       capture_output=True)
+        made = SampleNode(self, 6 + count, f"b{count}", text)
+        made.edit('join-token = ""', f'join-token = "{self[1].admin("POST", "/cluster/actions/join", {})["token"]}"')
+        self.bridges.append(made)
+        return made.start()
 
     def await_replicated(self, copies, seconds=90):
         def done():

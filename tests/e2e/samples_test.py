@@ -32,6 +32,12 @@ class Files(Case):
             for same in ("payment-provider", "listen", "peer-listen", "data", "cluster-ca"):
                 self.assertEqual(len({f[same] for f in files.values()}), 1)
 
+    def test_a_bridge_is_a_node_without_copies(self):
+        node, bridge = (tomllib.loads((SAMPLES / f).read_text()) for f in ("three-nodes/n2.toml", "bridge.toml"))
+        self.assertEqual(bridge.pop("role"), "bridge")
+        self.assertEqual(bridge, {k: v.replace("n2", "b1").replace("10.0.0.12", "10.0.0.17") if isinstance(v, str) else v
+                                  for k, v in node.items()})
+
     def test_the_proxy_knows_the_three(self):
         proxy = (SAMPLES / "nginx.conf").read_text()
         nodes = {tomllib.loads(f.read_text())["http-address"] for f in (SAMPLES / "three-nodes").glob("*.toml")}
