@@ -8,8 +8,9 @@ from cluster import PARTITIONS, ClusterCase
 from cluster_load_test import Load
 from harness import Customer, definition, main, wait_for
 from history_checks import HistoryChecks
-from programs import PROGRAMS, REPOSITORY
+from programs import PROGRAMS, REPOSITORY, free_port
 from shopper import History, Shopper
+from web import Client
 
 
 class Growing(HistoryChecks, ClusterCase):
@@ -455,7 +456,6 @@ class Tool(ClusterCase):
         return done.stdout + done.stderr
 
     def test_a_cluster_from_beginning_to_end(self):
-        from programs import free_port
         port = free_port()
         self.run_tool("status", expect=1)
         told = self.run_tool("up", 3, "--tls", "--port", port, "--data", self.folder / "d", "--partitions", 4)
@@ -481,6 +481,23 @@ class Tool(ClusterCase):
         self.run_tool("down")
         told = self.run_tool("up", 3, "--data", self.folder / "d")
         wait_for(lambda: "all is well" in self.run_tool("status"), 30, "all is well", 0.5)
+
+    def test_of_five_two_may_be_gone(self):
+        port, data = free_port(), self.folder / "five"
+        self.run_tool("up", 5, "--tls", "--port", port, "--data", data, "--partitions", 4)
+        self.addCleanup(self.run_tool, "down")
+        for k in (1, 4):
+            self.run_tool("kill", k)
+        self.assertIn("node 4 is down", self.run_tool("status"))
+        joined = Client(port, host="127.0.0.2").post("/api/v1/events/course/queue", {"userId": "ann"})
+        self.assertIn(joined.status, (200, 202), joined)
+        self.run_tool("start", 1)
+        self.run_tool("wipe", 4)
+        wait_for(lambda: "all is well" in self.run_tool("status"), 60, "all is well", 0.5)
+        for k in (2, 3):
+            self.run_tool("kill", k)  # those that had it all along
+        place = Client(port, host="127.0.0.4").get("/api/v1/events/course/queue", joined.json["token"])
+        self.assertEqual((place.status, place.json["ticketNumber"]), (200, joined.json["ticketNumber"]), place)
 
 
 if __name__ == "__main__":
