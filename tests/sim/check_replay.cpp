@@ -1,5 +1,7 @@
 #include "check_replay.hpp"
 
+#include "sim_disk.hpp"
+
 #include "core/hash.hpp"
 
 namespace sluice::simulation {
@@ -47,15 +49,14 @@ void replay_checker::recovered(partition_id partition, const storage::recovered&
                                        " was answered for");
 }
 
-void replay_checker::at_the_end(partition_id partition, node_id node, log_index applied, storage::log_store& disk) {
+void replay_checker::at_the_end(partition_id partition, node_id node, log_index applied, sim_disk& disk) {
   const auto& s = stories_[partition];
   auto where = "partition " + std::to_string(partition.value) + " at node " + std::to_string(node.value);
   auto known = s.promised_at + heard_after < run_.time.now() ? s.promised : s.known;
   if (applied < known)
     run_.fail("durability", where + " ends at index " + std::to_string(applied) + ", but index " +
                                 std::to_string(known) + " was answered for");
-  auto found = disk.recover(partition);
-  auto flushed = found.checkpoint ? found.checkpoint->index : 0;
+  auto flushed = disk.checkpoint_index(partition);
   std::map<log_index, std::uint64_t> stored;
   disk.scan_feed(partition, 0, [&](log_index index, std::string_view record) {
     stored[index] = hash_of(record);

@@ -17,6 +17,8 @@
 
 namespace sluice::simulation {
 
+class sim_disk;
+
 class replay_checker {
 public:
   explicit replay_checker(scene& run) : run_{run} {}
@@ -28,7 +30,7 @@ public:
   /// What a restart found; where there is only one replica, it must hold all that was promised.
   void recovered(partition_id partition, const storage::recovered& found);
   /// A replica is what it will be at the end: all that was promised, and the facts of all entries up to its checkpoint.
-  void at_the_end(partition_id partition, node_id node, log_index applied, storage::log_store& disk);
+  void at_the_end(partition_id partition, node_id node, log_index applied, sim_disk& disk);
   /// The facts of an entry; true when they are told for the first time.
   bool told(partition_id partition, log_index index, std::string_view record);
   /// The two times an entry carries.

@@ -1,5 +1,6 @@
 #include "sim_disk.hpp"
 
+#include "core/assert.hpp"
 #include "core/planted.hpp"
 #include "sluice/log_entry.pb.h"
 
@@ -135,6 +136,7 @@ void sim_disk::apply(shelf& s, const storage::log_batch& b) {
     return;
   for (auto event : b.forgotten)
     std::erase_if(s.pieces, [&](const auto& entity) { return entity.first.event == event; });
+  SLUICE_ASSERT(!s.numbers.dead(b.checkpoint->number), "storage: checkpoint " + std::to_string(b.checkpoint->number) + " was given up");
   s.numbers.commit(b.checkpoint->number);
   s.checkpoint = b.checkpoint;
 }
@@ -308,6 +310,11 @@ storage::recovered sim_disk::recover(partition_id partition) {
     found.log.push_back(at->second);
   }
   return found;
+}
+
+log_index sim_disk::checkpoint_index(partition_id partition) const {
+  auto known = shelves_.find(partition);
+  return known != shelves_.end() && known->second.checkpoint ? known->second.checkpoint->index : 0;
 }
 
 loaded_pieces sim_disk::load(partition_id partition, const entity_ref& of) {

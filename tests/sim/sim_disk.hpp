@@ -46,6 +46,9 @@ public:
   void put_fact(std::string_view name, std::string_view value) override;
   figures count() const override { return figures_; }
 
+  /// Of the checkpoint in force; 0: none. Changes nothing, while `recover` is for who starts: it declares dead what was being written.
+  log_index checkpoint_index(partition_id partition) const;
+
   // ---- what happens to disks ----
   /// No room until then: the node stops with its next write, and can not start.
   void fill(micros until) { full_until_ = until; }
