@@ -52,7 +52,7 @@ void links::incoming::take_hello(const std::string& body) {
   proto::Welcome welcome;
   auto why = owner_.refuse(hello, channel_.peer_name());
   if (!why.empty()) {
-    spdlog::debug("peer.refused node={} name={} why={}", hello.node(), hello.name(), why);
+    owner_.tell_refused(hello.node(), hello.name(), why);
     welcome.set_refused(why);
     return answer(welcome.SerializeAsString(), false);
   }

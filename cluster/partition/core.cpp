@@ -406,7 +406,8 @@ void core::set_timer(const reading& now, outputs& out) {
 void core::fail(std::string why, outputs& out) {
   failed_ = true;
   leading_ = false;
-  out.fatal = where() + std::move(why);
+  out.fatal = where() + std::move(why) +
+              "; if it stops here after a start as well, give this node an empty folder: sluicectl cluster replace NODE";
 }
 
 std::string core::where() const {

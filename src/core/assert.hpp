@@ -9,6 +9,9 @@ namespace sluice {
 /// Prints where and why, flushes, and aborts. Never returns; safe from any thread.
 [[noreturn]] void fail_stop(std::string_view what, const char* file, int line);
 
+/// What this process is called in that line. To be said once, before there are threads.
+void name_for_fail_stop(std::string_view name);
+
 } // namespace sluice
 
 /// Stops the process when `condition` is false. Evaluated in every build type.

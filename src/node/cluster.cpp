@@ -233,7 +233,7 @@ void cluster::announce() {
       if (no != nullptr && (no->why == errc::disk_retired || no->why == errc::version_too_old))
         fail_stop("the cluster refuses this node: " + no->detail, __FILE__, __LINE__);
       if (no != nullptr)
-        spdlog::warn("cluster.not-announced why={}", no->detail);
+        spdlog::warn("cluster.not-announced node={} why={}; it goes on trying: compare its name and addresses with sluicectl cluster status", parts_.who->self.value, no->detail);
       announced_ = no == nullptr;
     }
     announcing_ = false;

@@ -1,4 +1,5 @@
 // sluiced: runs one node until it is told to stop.
+#include "core/assert.hpp"
 #include "node/backup.hpp"
 #include "node/config.hpp"
 #include "node/node.hpp"
@@ -18,6 +19,8 @@ int main(int argc, char** argv) {
   spdlog::set_default_logger(spdlog::stderr_color_mt("sluiced"));
   spdlog::set_level(spdlog::level::from_str(settings.log_level));
   spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %^%l%$ " + settings.name + " %v", spdlog::pattern_time_type::utc);
+
+  sluice::name_for_fail_stop(settings.name);
 
   // Signals are waited for, not handled: every thread started from here on inherits the mask.
   sigset_t signals;

@@ -367,8 +367,8 @@ void node::watch_memory() {
   auto used = own_status().memory();
   auto crowded = used >= limit / 100 * 95;
   if (edge_.crowded.exchange(crowded) != crowded)
-    spdlog::warn("node.memory used-mib={} limit-mib={} joins={}", used >> 20, config_.memory_limit_mib,
-                 crowded ? "refused" : "taken");
+    spdlog::warn("node.memory used-mib={} limit-mib={} {}", used >> 20, config_.memory_limit_mib,
+                 crowded ? "joins=refused; raise memory-limit, or spread the partitions: sluicectl cluster advise" : "joins=taken");
   if (used >= limit / 100 * 80)
     for (const auto& p : partitions_)
       caf::anon_send(p, actors::shrink_now{});

@@ -3,7 +3,6 @@ good any more, and a damaged backup is refused before anything is used of it."""
 import json
 import shutil
 import subprocess
-
 import threading
 import time
 
@@ -69,6 +68,25 @@ class Backup(ClusterCase):
         newcomer = Customer(node, "show").enter()
         self.assertEqual(newcomer.try_hold({"seats": ["A-1-1"]}).status, 409)
         newcomer.buy("A-2-1")
+
+    def test_it_grows_to_three_again(self):
+        again = self.make_cluster("thrice", 3, start=False)
+        first = again[1]
+        before, first.options = first.options, (*first.options, "--restore", str(self.backup))
+        again.found()
+        first.options = before
+        for node in again.nodes[1:]:
+            again.let_in(node)
+        again.replicate(3)
+        again.await_replicated()
+        first.kill()
+        newcomer = Customer(again[3], "show").enter()
+        self.assertEqual(newcomer.try_hold({"seats": ["A-1-1"]}).status, 409)
+        newcomer.buy("A-3-1")
+        first.start()
+        verdict = again[2].verify("show")
+        self.assertEqual((verdict["ok"], verdict["confirmed"]), (True, len(self.sold) + 1), verdict)
+        again.await_equal_states()
 
     def test_a_restore_cut_short_is_begun_again(self):
         """Killed at each of its syncs, one after the other, into the same folder."""

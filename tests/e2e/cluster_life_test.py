@@ -226,8 +226,13 @@ class Full(ClusterCase):
         cls.bridge = cls.cluster.add("--role", "bridge")
         cls.programs.append(cls.bridge)
 
+    def entities_in_memory(self, node):
+        return sum(float(line.split()[-1]) for line in node.client().get("/metrics").body.decode().splitlines()
+                   if line.startswith("sluice_entities_active"))
+
     def test_joins_are_refused_everywhere_until_it_has_room(self):
         inside = Customer(self.bridge, "show").enter()
+        others = [Customer(self.bridge, "show").enter() for _ in range(10)]
         full = self.cluster[2]
         before, full.options = full.options, (*full.options, "--memory-limit-mib", "1")
         full.stop()
@@ -240,6 +245,10 @@ class Full(ClusterCase):
             wait_for(refused, 10, f"{node.title} refuses")
         self.assertIn("memory limit", self.cluster[1].ctl("cluster", "status").stdout)
         inside.await_state(inside.pay(inside.hold("A-1-1")), "CONFIRMED")
+        for n, other in enumerate(others, 1):
+            other.hold(f"A-2-{n}")
+        wait_for(lambda: self.entities_in_memory(full) + 10 <= self.entities_in_memory(self.cluster[1]), 10,
+                 lambda: f"sessions sleep there: {self.entities_in_memory(full)} of {self.entities_in_memory(self.cluster[1])}")
         full.options = before
         full.stop()
         full.start()
@@ -423,6 +432,8 @@ class Strangers(ClusterCase):
         wait_for(lambda: "replaced" in victim.log_text()[seen:], 10, lambda: f"it is told; {victim.log_text()[seen:]}", 0.2)
         self.assertFalse(victim.is_ready())
         self.assertTrue(self.cluster[1].is_ready())
+        told = lambda: [n for n in (self.cluster[1], self.cluster[3]) if "peer.refused node=2 name=n2 why=the disk of node" in n.log_text()]
+        wait_for(lambda: len(told()) == 2, 25, lambda: f"who refuses it says so; {[n.title for n in told()]}", 0.5)
         victim.kill()
         shutil.rmtree(victim.data)
         shutil.move(new, victim.data)

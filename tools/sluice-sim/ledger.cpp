@@ -92,9 +92,10 @@ std::string ledger::summary() const {
   for (const auto& [name, sum] : sums)
     text += "  " + std::string{name} + " " + std::to_string(sum) + "\n";
   text += "faults\n";
+  constexpr std::uint64_t wanted = 10'000; // of each class
   std::uint64_t all = 0;
   for (const auto& [name, sum] : faults) {
-    text += "  " + name + " " + std::to_string(sum) + "\n";
+    text += "  " + name + " " + std::to_string(sum) + (sum < wanted ? ", less than " + std::to_string(wanted) : "") + "\n";
     all += sum;
   }
   text += "  all " + std::to_string(all) + "\nseeds by commit\n";
