@@ -234,22 +234,27 @@ std::string links::refuse(const proto::Hello& hello, const std::string& certifie
   return {};
 }
 
-/// It dials again and again: one line in ten seconds, with nothing in it that could pass for another line.
+/// Not at once: a newcomer may be known elsewhere a moment earlier. Then a line in ten seconds for each, with nothing in it that
+/// could pass for another line.
 void links::tell_refused(std::uint32_t node, const std::string& name, const std::string& why) {
   auto now = std::chrono::steady_clock::now();
-  if (refusal_told_ + std::chrono::seconds{10} > now)
+  if (refused_lately_.size() >= greeting_lines_max && !refused_lately_.contains(node))
+    refused_lately_.clear();
+  auto& r = refused_lately_.try_emplace(node, refusals{now, {}}).first->second;
+  if (r.first + std::chrono::seconds{3} > now || r.told + std::chrono::seconds{10} > now)
     return;
-  refusal_told_ = now;
+  r.told = now;
   auto plain = [](std::string text) {
     text.resize(std::min<std::size_t>(text.size(), 200));
     std::replace_if(text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
     return text;
   };
-  spdlog::warn("peer.refused node={} name={} why={}; stop it there, or bring it in: sluicectl cluster token", node, plain(name), plain(why));
+  spdlog::warn("peer.refused node={} name={} why={}; if it belongs here, compare with sluicectl cluster status", node, plain(name), plain(why));
 }
 
 void links::heard_from(node_id node, const std::shared_ptr<incoming>& line) {
   greeting_.erase(line);
+  refused_lately_.erase(node.value);
   auto before = std::exchange(in_[node], line);
   if (before)
     before->close(); // it dialled again

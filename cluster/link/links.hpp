@@ -119,6 +119,12 @@ private:
   std::shared_ptr<outgoing> line_to(node_id to) const;
   void accept();
   std::string refuse(const proto::Hello& hello, const std::string& certified) const;
+  /// How long one that dials again and again was refused, and when that was told.
+  struct refusals {
+    std::chrono::steady_clock::time_point first;
+    std::chrono::steady_clock::time_point told;
+  };
+
   void tell_refused(std::uint32_t node, const std::string& name, const std::string& why);
   void heard_from(node_id node, const std::shared_ptr<incoming>& line);
   void gone(node_id node, const incoming* line);
@@ -140,7 +146,7 @@ private:
 
   std::map<node_id, std::shared_ptr<incoming>> in_;   // links' thread only
   std::set<std::shared_ptr<incoming>> greeting_;      // links' thread only
-  std::chrono::steady_clock::time_point refusal_told_; // links' thread only
+  std::map<std::uint32_t, refusals> refused_lately_;  // by node number; links' thread only
 
   mutable std::atomic<std::uint64_t> bytes_sent_{0};
   std::atomic<std::uint64_t> bytes_received_{0};

@@ -5,6 +5,7 @@
 #include "core/slot.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace sluice::partition {
@@ -74,7 +75,8 @@ void core::on(const reading& now, start in, outputs& out) {
   checkpoint_ = in.checkpoint;
   attempts_ = in.attempts;
   if (!in.record.empty() && !restore_record(in.record))
-    return fail("the partition's own piece of the checkpoint does not parse", out);
+    return fail("the partition's own piece of the checkpoint does not parse; move this node's data folder aside and have it filled anew: "
+                "sluicectl cluster replace NAME; a cluster of one begins again from a backup", out);
   checkpoint_index_ = committed_to_ = applied_;
   checkpoint_term_ = applied_term_;
   out.homes = slots_.homes();
@@ -291,18 +293,22 @@ bool core::is_pulse(const proposal& p) const {
 
 /// Ahead of the commands: what is due was due before them, and a crowd that waits for a slow disk shall keep no deadline late.
 void core::propose_pulses(const reading& now) {
-  auto place = std::find_if(waiting_.begin(), waiting_.end(), [this](const proposal& p) { return !is_pulse(p); });
-  for (auto& entity : deadlines_.take_due(log_time_at(now.host))) {
+  auto due = deadlines_.take_due(log_time_at(now.host));
+  if (due.empty())
+    return;
+  std::vector<proposal> pulses;
+  for (auto& entity : due) {
     if (is_planted(planted::lost_pulse) && entity.kind == entity_kind::event)
       continue;
     if (!slots_.is_here(entity.event))
       continue; // it takes its deadlines with it
-    proposal p;
+    auto& p = pulses.emplace_back();
     p.to = std::move(entity);
     p.body = config_.pulse;
     waiting_bytes_ += p.bytes();
-    place = std::next(waiting_.insert(place, std::move(p)));
   }
+  auto behind = std::find_if(waiting_.begin(), waiting_.end(), [this](const proposal& p) { return !is_pulse(p); });
+  waiting_.insert(behind, std::make_move_iterator(pulses.begin()), std::make_move_iterator(pulses.end()));
 }
 
 void core::propose_waiting(const reading& now, outputs& out) {
@@ -406,8 +412,7 @@ void core::set_timer(const reading& now, outputs& out) {
 void core::fail(std::string why, outputs& out) {
   failed_ = true;
   leading_ = false;
-  out.fatal = where() + std::move(why) +
-              "; if it stops here after a start as well, give this node an empty folder: sluicectl cluster replace NODE";
+  out.fatal = where() + std::move(why);
 }
 
 std::string core::where() const {

@@ -51,7 +51,7 @@ void core::begin_entry(const reading& now, outputs& out) {
   }
   auto entry = decode_entry(*e.payload);
   if (!entry)
-    return fail("log entry " + std::to_string(e.index) + " is not of this version; it can not be skipped", out);
+    return fail("log entry " + std::to_string(e.index) + " is not of this version and can not be skipped: start the version that wrote it", out);
   pace_.began(now.host);
   ++entries_total_;
   commands_total_ += entry->commands.size();

@@ -116,7 +116,7 @@ void core::on(const reading& now, slot_pulled in, outputs&) {
 void core::take_step(std::string_view body, log_index index, outputs& out) {
   proto::PartitionStep step;
   if (!step.ParseFromArray(body.data(), static_cast<int>(body.size())))
-    return fail("a step in log entry " + std::to_string(index) + " is not of this version; it can not be skipped", out);
+    return fail("a step in log entry " + std::to_string(index) + " is not of this version and can not be skipped: start the version that wrote it", out);
   state_hash_ = hash_of(body, state_hash_);
   slot_number slot{static_cast<std::uint16_t>(step.slot())};
   switch (step.body_case()) {
@@ -135,7 +135,7 @@ void core::take_step(std::string_view body, log_index index, outputs& out) {
   case proto::PartitionStep::kFoundedAnew:
     return begin_anew(step.founded_anew(), index, out);
   case proto::PartitionStep::BODY_NOT_SET:
-    return fail("a step in log entry " + std::to_string(index) + " is of a newer version; it can not be skipped", out);
+    return fail("a step in log entry " + std::to_string(index) + " is of a newer version and can not be skipped: start that one", out);
   }
 }
 

@@ -54,9 +54,13 @@ bool state_hashes::is_to_be_heard_again(std::map<log_index, said>::const_iterato
     auto theirs = at->second.find(v);
     if (theirs == at->second.end() || theirs->second == ours)
       continue;
-    for (auto later = std::next(at); later != reached; ++later)
-      if (later->second.contains(self) && !later->second.contains(v))
-        return true;
+    bool we_went_on = false, it_did = false;
+    for (auto later = std::next(at); later != reached; ++later) {
+      we_went_on = we_went_on || later->second.contains(self);
+      it_did = it_did || later->second.contains(v);
+    }
+    if (we_went_on && !it_did)
+      return true;
   }
   return false;
 }

@@ -95,6 +95,8 @@ bool copy_partition(const backup_request& request, const fs::path& folder, parti
   proto::PullPart pull;
   pull.set_partition(file.partition);
   pull.set_checkpoint(checkpoint);
+  pull.set_index(file.index); // replicas number their checkpoints each for itself: another leader's of that number is another
+  pull.set_pull(request.reader);
   for (;;) {
     auto answer = read_part(request, partition, pull);
     proto::SnapshotPart part;

@@ -25,6 +25,7 @@ struct backup_request {
   std::uint32_t epoch = 0;
   std::uint32_t partitions = 0;
   std::string version;
+  std::uint64_t reader = 0; // what tells this run from others at the leaders
   /// Asks the leader of a partition; blocks; throws std::runtime_error when it does not answer.
   std::function<std::string(partition_id, const std::string& what, const std::string& argument)> ask_leader;
 };

@@ -475,15 +475,26 @@ std::map<node_id, std::shared_ptr<const proto::NodeStatus>> cluster::fresh_statu
   return all;
 }
 
+/// Who keeps a partition is what its leader says, of several the newest term's: every node lists all partitions.
 void cluster::note_full_nodes(std::vector<std::atomic<bool>>& partitions) const {
-  std::vector<bool> full(partitions.size());
-  for (const auto& [node, status] : fresh_statuses())
+  auto statuses = fresh_statuses();
+  std::set<std::uint32_t> full;
+  for (const auto& [node, status] : statuses)
     if (status->memory_full())
-      for (const auto& r : status->replicas())
-        if (r.partition() < full.size())
-          full[r.partition()] = true;
-  for (std::size_t p = 0; p < full.size(); ++p)
-    partitions[p] = full[p];
+      full.insert(node.value);
+  auto is_full = [&](auto node) { return full.contains(node); };
+  std::vector<std::pair<log_term, bool>> led(partitions.size());
+  for (const auto& [node, status] : statuses)
+    for (const auto& r : status->replicas()) {
+      if (!r.leading() || r.partition() >= led.size() || r.term() <= led[r.partition()].first)
+        continue;
+      const auto& all = r.members();
+      led[r.partition()] = {r.term(), std::any_of(all.voters().begin(), all.voters().end(), is_full) ||
+                                          std::any_of(all.learners().begin(), all.learners().end(), is_full)};
+    }
+  for (std::size_t p = 0; p < led.size(); ++p)
+    if (led[p].first != 0) // else as before
+      partitions[p] = led[p].second;
 }
 
 /// Only with every leader's word: what nobody leads right now may be on that node alone. Of several who think they lead, the

@@ -40,7 +40,7 @@ config read_command_line(int argc, char** argv) {
   app.add_option("--join", c.join, "peer address of any node of the cluster to join; needed only once");
   app.add_option("--join-token", c.join_token, "what `sluicectl cluster token` said; needed only once");
   app.add_option("--memory-limit-mib", c.memory_limit_mib,
-                 "0: none; at 80 % of it idle sessions are passivated, at 95 % new joins are refused with 503")
+                 "0: none; at 80 % of it idle sessions are passivated, at 95 % and until below 90 % again new joins to the lines it keeps are refused with 503")
       ->capture_default_str();
   app.add_option("--recover-unsafe", c.recover_unsafe,
                  "after the majority is lost for good: make what this node has the whole cluster, and end; takes the "

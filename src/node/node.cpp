@@ -365,7 +365,7 @@ void node::watch_memory() {
     return;
   auto limit = config_.memory_limit_mib * 1024 * 1024;
   auto used = own_status().memory();
-  auto crowded = used >= limit / 100 * 95;
+  auto crowded = used >= limit / 100 * (edge_.crowded ? 90 : 95);
   if (edge_.crowded.exchange(crowded) != crowded)
     spdlog::warn("node.memory used-mib={} limit-mib={} {}", used >> 20, config_.memory_limit_mib,
                  crowded ? "joins=refused; raise memory-limit, or spread the partitions: sluicectl cluster advise" : "joins=taken");

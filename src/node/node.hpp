@@ -131,6 +131,7 @@ private:
   std::atomic<bool> serving_{false};
 
   actors::worker backups_{"backup", 5}; // waits for other nodes: on its own
+  std::uint64_t backups_begun_ = 0;     // that thread's
   std::atomic<bool> backing_up_{false};
   actors::worker inspector_{"inspector"}; // slow looks at the store: verify, audit; may wait for other nodes' pages
   actors::worker pages_{"facts"};         // those: never waits for anybody

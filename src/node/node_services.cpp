@@ -138,6 +138,7 @@ void node::make_backup(std::function<void(std::string, std::string)> done) {
     request.epoch = identity_.epoch;
     request.partitions = identity_.partitions;
     request.version = SLUICE_VERSION;
+    request.reader = ++backups_begun_ * 1024 + identity_.self.value; // of two nodes' as well
     request.ask_leader = [this](partition_id partition, const std::string& what, const std::string& argument) {
       auto text = wait_for_leader(partition, what, argument);
       if (!text)
@@ -161,7 +162,7 @@ bool node::answer_backup(const std::string& what, const std::string& argument,
                          const std::function<void(std::string)>& done) {
   if (what == "backup-part") {
     proto::PullPart pull;
-    constexpr node_id for_backups{0x8000'0000}; // no node has this number
+    node_id for_backups{0x8000'0000u | static_cast<std::uint32_t>(pull.pull() & 0x7FFF'FFFF)}; // no node has such a number
     if (cluster_->desk().transfer() == nullptr || !pull.ParseFromString(argument))
       done({});
     else

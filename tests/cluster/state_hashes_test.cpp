@@ -120,6 +120,11 @@ TEST_CASE("states: who differed is heard once more where no majority can be had:
     h.note(b, 512, 18);
     CHECK(h.judge(a, two, 512).what == verdict::undecided);
   }
+  SECTION("it differs still, and is behind") {
+    h.note(b, 512, 18);
+    h.note(a, 768, 27);
+    CHECK(h.judge(a, two, 768).what == verdict::undecided);
+  }
   SECTION("it says nothing") {
     CHECK(h.judge(a, two, 256 + state_hashes::patience - 1).what == verdict::agreed);
     CHECK(h.judge(a, two, 256 + state_hashes::patience).what == verdict::undecided);

@@ -3,8 +3,8 @@ good any more, and a damaged backup is refused before anything is used of it."""
 import json
 import shutil
 import subprocess
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from cluster import ClusterCase
 from cluster_load_test import SHOW, Guest, Load, Stroller
@@ -157,28 +157,38 @@ class Loaded(ClusterCase):
         cls.backups = []  # (folder, holds sold before it was asked for, highest ticket then)
         load = Load(cls.cluster.nodes, cls.history, [Guest] * 6 + [Stroller] * 2)
         with load:
-            time.sleep(3)
+            wait_for(lambda: len(cls.sold_now()) > 5, 30, "some is sold")
             cls.back_up()
             cls.cluster.make_lead(cls.cluster[2], cls.cluster.homes["show"])
-            blow = threading.Thread(target=cls.kill_a_little_later, args=(cls.cluster[2],))
-            blow.start()
-            cls.back_up()
-            blow.join()
+            with ThreadPoolExecutor() as pool:
+                blow = pool.submit(cls.kill_in_the_middle, cls.cluster[2])
+                cls.back_up()
+                done = time.monotonic()
+                cls.killed_before_the_end = done - blow.result()
             cls.cluster.await_replicated()
             cls.back_up()
         load.check()
 
-    @staticmethod
-    def kill_a_little_later(node):
-        time.sleep(0.1)
+    @classmethod
+    def kill_in_the_middle(cls, node):
+        """When its partition begins to be copied. Says when that was."""
+        folder = cls.cluster[1].data / "backups"
+        wait_for(lambda: any(folder.glob(f"*.partial/p-{cls.cluster.homes['show']}.parts")), 30, "it is being copied", 0.001)
         node.kill()
+        killed = time.monotonic()
         time.sleep(1)
         node.start()
+        return killed
+
+    @classmethod
+    def sold_now(cls):
+        with cls.history.lock:
+            return [h for h in cls.history.holds.values() if h.get("free_from") == float("inf")]
 
     @classmethod
     def back_up(cls):
+        sold = cls.sold_now()
         with cls.history.lock:
-            sold = [h for h in cls.history.holds.values() if h.get("free_from") == float("inf")]
             tickets = [o["answer"]["ticketNumber"] for o in cls.history.of("join")]
         told = cls.cluster[1].ctl("--json", "backup", "create")
         assert told.returncode == 0, told.stderr
@@ -186,7 +196,7 @@ class Loaded(ClusterCase):
 
     def test_each_is_whole(self):
         self.assertEqual(len(self.backups), 3)
-        self.assertGreater(len(self.backups[0][1]), 5)
+        self.assertGreater(self.killed_before_the_end, 0)
         self.assertGreater(len(self.backups[2][1]), len(self.backups[0][1]))
         for n, (folder, sold, last) in enumerate(self.backups):
             with self.subTest(n):

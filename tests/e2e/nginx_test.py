@@ -311,7 +311,7 @@ class Nobody(HistoryChecks, FrontCase):
         load.check()
 
     def test_nobody_noticed(self):
-        told = [(when, what, repr(why)) for when, _, what, why in self.history.failures]
+        told = [(when, what, repr(why)) for when, _, what, why, _ in self.history.failures]
         self.assertEqual(told, [], self.phases)
         self.assertGreater(len(self.history.operations), 200)
 
@@ -357,7 +357,7 @@ class BridgesInFront(HistoryChecks, FrontCase):
         time.sleep(1)
 
     def test_nobody_noticed(self):
-        self.assertEqual([(what, repr(why)) for _, _, what, why in self.history.failures], [])
+        self.assertEqual([(what, repr(why)) for _, _, what, why, _ in self.history.failures], [])
         self.assertGreater(len(self.history.operations), 200)
 
     def test_they_carried_it_and_hold_nothing(self):

@@ -23,7 +23,7 @@ class History:
         self.operations = []  # dicts, see Shopper.sure
         self.sightings = []   # (asked, told, ticket, state, position) of own places
         self.holds = {}       # hold id: dict
-        self.failures = []    # tries without a definite answer: (when, node's number, operation, what came instead)
+        self.failures = []    # tries without a definite answer: (when, node's number, operation, what came instead, asked when)
 
     @property
     def unknown(self):
@@ -74,7 +74,7 @@ class Shopper(threading.Thread):
 
     def failed(self, operation, why):
         with self.history.lock:
-            self.history.failures.append((time.monotonic(), self.at, operation["name"], why))
+            self.history.failures.append((time.monotonic(), self.at, operation["name"], why, operation["tried"]))
         self.go_to((self.at + 1) % len(self.nodes))
 
     def sure(self, name, method, path, body=None, token=None, key=None, expect=()):
@@ -87,7 +87,7 @@ class Shopper(threading.Thread):
             operation["asked"] = time.monotonic()
         while True:
             operation["tries"] += 1
-            began = time.monotonic()
+            began = operation["tried"] = time.monotonic()
             try:
                 answer = self.line().request(method, path, body, token, headers)
                 if answer.status != 503 and answer.code != "IDEMPOTENCY_KEY_IN_USE":
