@@ -67,7 +67,7 @@ public:
           continue;
         }
         SLUICE_ASSERT(command, "a command at index " + std::to_string(d.index) + " for " + to_string(d.to) +
-                                   " is not of this version");
+                                   " is not of this version: " + codec::describe_message(m.command).substr(0, 300));
         machine_.apply(at, *command, effects_);
       }
       carry(effects_, m.ordinal, done);

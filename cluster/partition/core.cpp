@@ -293,11 +293,8 @@ bool core::is_pulse(const proposal& p) const {
 
 /// Ahead of the commands: what is due was due before them, and a crowd that waits for a slow disk shall keep no deadline late.
 void core::propose_pulses(const reading& now) {
-  auto due = deadlines_.take_due(log_time_at(now.host));
-  if (due.empty())
-    return;
   std::vector<proposal> pulses;
-  for (auto& entity : due) {
+  for (auto& entity : deadlines_.take_due(log_time_at(now.host))) {
     if (is_planted(planted::lost_pulse) && entity.kind == entity_kind::event)
       continue;
     if (!slots_.is_here(entity.event))
@@ -307,6 +304,8 @@ void core::propose_pulses(const reading& now) {
     p.body = config_.pulse;
     waiting_bytes_ += p.bytes();
   }
+  if (pulses.empty())
+    return; // to insert nothing into a deque moves elements onto themselves, which empties them
   auto behind = std::find_if(waiting_.begin(), waiting_.end(), [this](const proposal& p) { return !is_pulse(p); });
   waiting_.insert(behind, std::make_move_iterator(pulses.begin()), std::make_move_iterator(pulses.end()));
 }
