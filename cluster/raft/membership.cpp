@@ -146,9 +146,14 @@ bool core::impl::caught_up(node_id n) const {
          p->match + settings_.promote_lag_max >= log_.last_index();
 }
 
-/// A configuration whose majority does not answer could never be left again: its own entry would not commit.
+/// A configuration whose majority does not answer could never be left again: its own entry would not commit. While its majority
+/// is far behind what is committed, nothing new would be: of three, the slow one would be waited for when the quick one goes.
 bool core::impl::stays_alive(const membership& next) const {
-  return majority_of(next, [this](node_id v) { return recently_heard(v) || (!is_voter(v) && caught_up(v)); });
+  return majority_of(next, [this](node_id v) {
+    auto* p = find_peer(v);
+    auto is_close = v == settings_.self || (p && p->match + settings_.promote_lag_max >= commit_);
+    return (recently_heard(v) && is_close) || (!is_voter(v) && caught_up(v));
+  });
 }
 
 } // namespace sluice::raft

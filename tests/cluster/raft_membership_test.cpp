@@ -138,6 +138,25 @@ TEST_CASE("raft rule 7: no change to a majority that does not answer", "[cluster
   CHECK(r.status().members == voters({1, 2, 3})); // {1 3} could not even commit its own entry
 }
 
+TEST_CASE("raft rule 7: no change to a majority that is far behind", "[cluster][raft]") {
+  auto settings = settings_for(1);
+  settings.promote_lag_max = 10;
+  auto r = leader_of_three(fresh_start(voters({1, 2, 3})), settings);
+  auto behind = r.status().last_index;
+  for (int i = 0; i < 20; ++i)
+    r.propose_text("x");
+  settle(r, {3});
+  REQUIRE(r.status().commit_index == behind + 20);
+  r.give(towards(voters({1, 2})));
+  r.wait(50ms);
+  r.hear(2, ack(r.status().term, behind, behind + 9));
+  r.wait(50ms);
+  CHECK(r.status().members == voters({1, 2, 3})); // what 3 acknowledges would wait for 2
+  r.hear(2, ack(r.status().term, behind + 9, behind + 10));
+  r.wait(50ms);
+  CHECK(r.status().members == voters({1, 2}));
+}
+
 TEST_CASE("raft rule 7: a leader never removes itself, it hands over first", "[cluster][raft]") {
   auto r = leader_of_three();
   r.give(towards(voters({2, 3})));
