@@ -333,8 +333,13 @@ void peer_desk::opened(node_id to) {
   }
 }
 
-/// Answers it gave while it had no line to us went nowhere: what is still waited for is asked for again.
+/// Answers it gave while it had no line to us went nowhere: what is still waited for is asked for again. How it was is not how it
+/// is: perhaps it has lost its disk since.
 void peer_desk::renewed(node_id from) {
+  {
+    std::lock_guard lock{lock_};
+    heard_.erase(from);
+  }
   routes_.line_changed(from);
 }
 

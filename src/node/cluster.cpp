@@ -47,12 +47,16 @@ std::string list_of(const std::set<std::uint32_t>& partitions) {
 class cluster::gate final : public link::listener {
 public:
   actors::peer_desk* desk = nullptr;
+  std::atomic<bool> is_somebody_new{false}; // who has heard nothing of this node yet
 
   void received(node_id from, std::uint64_t incarnation, const std::string& envelope) override {
     desk->received(from, incarnation, envelope);
   }
 
-  void opened(node_id to) override { desk->opened(to); }
+  void opened(node_id to) override {
+    desk->opened(to);
+    is_somebody_new = true;
+  }
 
   void renewed(node_id from) override { desk->renewed(from); }
 
@@ -296,7 +300,7 @@ void cluster::tick(const std::vector<partition::status>& seen, const proto::Node
   }
   settle_waits();
   auto now = clock::now();
-  if (now - status_told_ >= status_every) {
+  if (gate_->is_somebody_new.exchange(false) || now - status_told_ >= status_every) {
     status_told_ = now;
     desk_->tell_status(status);
   }

@@ -167,6 +167,13 @@ TEST_CASE("cluster status: an older node that says less is no alarm", "[tools][c
   CHECK(cluster_lines(d).back() == "        0  node 1     1      7    0");
 }
 
+TEST_CASE("cluster status: who has just come and said nothing yet is not well", "[tools][cluster]") {
+  auto text = with(healthy(), R"({"id":1,"leader":2,)", R"({"id":1,"voters":[1,2,3],"leader":2,)");
+  CHECK(cluster_troubles(json(text)).empty());
+  text = with(text, R"({"node":2,"kind":"VOTER","index":300,"lag":0},)", "");
+  CHECK(cluster_troubles(json(text)) == lines{"node b has not said yet how far it is with partition 1: ask again in a second"});
+}
+
 TEST_CASE("cluster status: a node without memory is told, and what to do", "[tools][cluster]") {
   auto told = cluster_troubles(json(with(healthy(), R"("name":"b","role")", R"("memoryFull":true,"name":"b","role")")));
   REQUIRE(told.size() == 1);

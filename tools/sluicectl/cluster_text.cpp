@@ -71,6 +71,12 @@ std::vector<std::int64_t> voters_of(const document& partition) {
   return ids;
 }
 
+/// A voter of which no replica is listed.
+bool is_silent(const document& partition, std::int64_t voter) {
+  const auto& said = list_in(partition, "replicas");
+  return std::none_of(said.begin(), said.end(), [voter](const auto& r) { return number_in(r, "node") == voter; });
+}
+
 /// The nodes by id, those not removed.
 class node_list {
 public:
@@ -133,8 +139,7 @@ void add_partitions(std::vector<std::string>& lines, const document& cluster, co
       replicas.push_back(nodes.name_of(number_in(r, "node")) + (is_learner(r) ? " (learner)" : ""));
     }
     for (auto id : voters_of(p))
-      if (std::none_of(list_in(p, "replicas").begin(), list_in(p, "replicas").end(),
-                       [&](const document& r) { return number_in(r, "node") == id; }))
+      if (is_silent(p, id))
         replicas.push_back(nodes.name_of(id) + " (silent)");
     auto leader = number_in(p, "leader");
     t.add({figure_in(p, "id"), leader == 0 ? "NONE" : nodes.name_of(leader), figure_in(p, "term"),
@@ -189,6 +194,20 @@ std::string leaderless(const document& p, const node_list& nodes) {
   return text + ": an election should end that within seconds";
 }
 
+/// Who answers, but has not said how its replicas are: it has just started, perhaps with an empty disk.
+void tell_silent(std::vector<std::string>& told, const document& cluster, const node_list& nodes) {
+  std::map<std::int64_t, std::vector<std::string>> silent;
+  for (const auto& p : list_in(cluster, "partitions"))
+    for (auto id : voters_of(p)) {
+      const auto* node = nodes.find(id);
+      if (node != nullptr && reachable(*node) && is_silent(p, id))
+        silent[id].push_back(figure_in(p, "id"));
+    }
+  for (const auto& [id, partitions] : silent)
+    told.push_back("node " + nodes.name_of(id) + " has not said yet how far it is with " + partitions_named(partitions) +
+                   ": ask again in a second");
+}
+
 void tell_partitions(std::vector<std::string>& told, const document& cluster, const node_list& nodes) {
   auto replication = number_in(cluster, "replication");
   std::vector<std::string> thin;
@@ -241,6 +260,7 @@ std::vector<std::string> cluster_troubles(const document& cluster) {
   node_list nodes{cluster};
   std::vector<std::string> told;
   tell_nodes(told, cluster, nodes);
+  tell_silent(told, cluster, nodes);
   tell_partitions(told, cluster, nodes);
   for (auto& line : told)
     line = printable(line);
