@@ -505,7 +505,7 @@ class Tool(ClusterCase):
             self.run_tool("kill", k)
         self.assertIn("1 of 3 are not enough", self.run_tool("start", 2))
         self.run_tool("start", 3)
-        self.assertIn("all is well", self.run_tool("up", 3))
+        self.assertIn("all is well", self.run_tool("up", 3, "--data", self.folder / "d"))
         wait_for(lambda: "all is well" in self.run_tool("status"), 30, "all is well", 0.5)
         self.run_tool("down")
         told = self.run_tool("up", 3, "--data", self.folder / "d")
@@ -522,14 +522,16 @@ class Tool(ClusterCase):
         self.assertIn(joined.status, (200, 202), joined)
         self.run_tool("start", 1)
         self.run_tool("wipe", 4)
+        told = ""
         def is_whole():
+            nonlocal told
             told = self.run_tool("status")
             return "all is well" in told and "no vote" not in told and "being filled" not in told
-        wait_for(is_whole, 60, lambda: f"all is well; {self.run_tool('status')}", 0.5)
+        wait_for(is_whole, 60, lambda: f"all is well; {told}", 0.5)
         for k in (2, 3):
             self.run_tool("kill", k)  # those that had it all along
         place = lambda: Client(port, host="127.0.0.4").get("/api/v1/events/course/queue", joined.json["token"])
-        wait_for(lambda: place().status == 200, 20, lambda: f"three of five go on; {place()}")
+        wait_for(lambda: place().status == 200, 20, lambda: f"three of five go on; {place()}; before, it was said: {told}; now: {self.run_tool('status')}")
         self.assertEqual(place().json["ticketNumber"], joined.json["ticketNumber"])
 
 
