@@ -7,6 +7,7 @@
 #include "http/views.hpp"
 
 #include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 namespace sluice::http::routes {
 
@@ -63,6 +64,36 @@ void answer_defined(bridge& b, const call_ptr& c, const domain::reply& reply, bo
   b.services().node.spread(c->parameters.front(), e.revision, [&b, tell] { asio::post(b.context(), tell); });
 }
 
+/// First the slug gets its number, then the event of that number its definition. A crash in between leaves a number without an
+/// event; doing it again goes on from there. Where the event was removed a moment ago and the catalogue has yet to hear of it,
+/// the number is still the old one: asked again `tries` times, over some seconds.
+void register_and_define(bridge& b, const call_ptr& c, std::shared_ptr<const domain::event_definition> definition, int tries) {
+  auto define = [&b, c, definition, tries](const domain::registered_reply& registered) {
+    std::uint64_t seed = 0;
+    fill_random(&seed, sizeof(seed));
+    auto defined = [&b, c, definition, tries, is_old = !registered.created](const domain::reply& reply, log_index) {
+      const auto* why = std::get_if<domain::refusal>(&reply);
+      if (why == nullptr || why->why != errc::event_unknown || !is_old)
+        return answer_defined(b, c, reply, true);
+      if (tries == 0)
+        return b.fail(c, errc::timed_out, "an event of this name was just removed, which is not known everywhere yet; try again");
+      auto later = std::make_shared<asio::steady_timer>(b.context(), std::chrono::milliseconds{100});
+      later->async_wait([&b, c, definition, tries, later](const auto& stopped) {
+        if (!stopped)
+          register_and_define(b, c, definition, tries - 1);
+      });
+    };
+    b.partitions().propose(entity_ref::of_event(registered.number),
+                           domain::define_event{*definition, seed, c->key_name, new_request_id()}, defined);
+  };
+  b.partitions().propose(entity_ref::of_catalogue(), domain::register_event{definition->id, new_request_id()},
+                         [&b, c, define](const domain::reply& reply, log_index) {
+                           if (const auto* why = std::get_if<domain::refusal>(&reply))
+                             return b.fail(c, *why);
+                           define(std::get<domain::registered_reply>(reply));
+                         });
+}
+
 entity_ref event_of(const call_ptr& c) {
   return entity_ref::of_event(c->event->number());
 }
@@ -112,22 +143,7 @@ void put_event(bridge& b, const call_ptr& c) {
   auto definition = event_file(b, c);
   if (!definition)
     return;
-  auto shared = std::make_shared<const domain::event_definition>(std::move(*definition));
-  // First the slug gets its number, then the event of that number its definition. A crash in between leaves a number
-  // without an event; doing it again goes on from there.
-  b.partitions().propose(entity_ref::of_catalogue(), domain::register_event{shared->id, new_request_id()},
-                         [&b, c, shared](const domain::reply& reply, log_index) {
-                           if (const auto* why = std::get_if<domain::refusal>(&reply))
-                             return b.fail(c, *why);
-                           const auto& registered = std::get<domain::registered_reply>(reply);
-                           std::uint64_t seed = 0;
-                           fill_random(&seed, sizeof(seed));
-                           b.partitions().propose(entity_ref::of_event(registered.number),
-                                                  domain::define_event{*shared, seed, c->key_name, new_request_id()},
-                                                  [&b, c](const domain::reply& defined, log_index) {
-                                                    answer_defined(b, c, defined, true);
-                                                  });
-                         });
+  register_and_define(b, c, std::make_shared<const domain::event_definition>(std::move(*definition)), 40);
 }
 
 void get_event_file(bridge& b, const call_ptr& c) {

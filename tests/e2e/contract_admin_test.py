@@ -1,6 +1,7 @@
 """The operator's calls and the node's own, and that every route of the contract is there and described."""
 import hashlib
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import contract
 from contract import ContractCase
@@ -135,6 +136,17 @@ class Operator(ContractCase):
         wait_for(lambda: http.get("/api/v1/events/gone").status == 404, 5)
         node.put_event(definition("gone"))  # the same name again is another event: tokens of the first are refused
         self.assert_problem(c.http.get(c.base + "/queue", c.token), 401, "TOKEN_INVALID")
+
+    def test_a_name_is_free_as_soon_as_its_event_is_gone(self):
+        """Of many at once: the catalogue hears of it a moment later."""
+        def again(name):
+            numbers = set()
+            for _ in range(20):
+                numbers.add(self.node.put_event(definition(name))["number"])
+                self.node.admin("DELETE", f"/events/{name}", expect=(204,))
+            return len(numbers)
+        with ThreadPoolExecutor(8) as pool:
+            self.assertEqual(list(pool.map(again, (f"again-{k}" for k in range(8)))), [20] * 8)
 
     def test_cluster_and_keys(self):
         told = self.node.admin("GET", "/cluster")
