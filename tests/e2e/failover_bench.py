@@ -59,7 +59,8 @@ class Bench:
         self.cluster = Cluster(folder / "cluster", self.provider, options.nodes, options.tls)
         self.cluster.folder.mkdir(exist_ok=True)
         self.cluster.start()
-        self.cluster.put_event(definition("show", admission={"maxActiveUsers": 1}))
+        # Whose turn comes keeps it: a lapsed one would be given another place at the end.
+        self.cluster.put_event(definition("show", admission={"maxActiveUsers": 1, "claimWindowSeconds": 86_400}))
         self.partition = self.cluster.homes["show"]
         self.options = options
         self.places = {}
