@@ -56,6 +56,16 @@ const proto::NodeStatus::Replica* leader_of(const std::vector<replica_view>& rep
   return best;
 }
 
+/// Who belongs to the partition: what `shown` says, or a later change that somebody else already knows as committed. What the leader
+/// said may be a second old, and a replica it just made a learner is no voter any more.
+const proto::NodeStatus::Replica& newest_members(const std::vector<replica_view>& replicas, const proto::NodeStatus::Replica& shown) {
+  const auto* newest = &shown;
+  for (const auto& r : replicas)
+    if (r.said->members_index() <= r.said->commit() && r.said->members_index() > newest->members_index())
+      newest = r.said;
+  return *newest;
+}
+
 void write_partition(codec::json_writer& w, std::uint32_t partition, const std::vector<replica_view>& replicas) {
   node_id leader;
   const auto* lead = leader_of(replicas, leader);
@@ -68,11 +78,12 @@ void write_partition(codec::json_writer& w, std::uint32_t partition, const std::
   w.field("checkpointIndex", shown->checkpoint()).field("firstIndex", shown->first());
   w.field("lag", shown->commit() - shown->applied()).field("activeEntities", shown->active_entities());
   w.field("movingSlots", shown->moving_slots()).field("openEffects", shown->open_effects()).field("stateHash", std::to_string(shown->hash()));
+  const auto& members = newest_members(replicas, *shown).members();
   w.key("replicas").begin_array();
   auto is_in = [](const auto& nodes, node_id n) { return std::find(nodes.begin(), nodes.end(), n.value) != nodes.end(); };
   for (const auto& r : replicas) {
-    auto voter = is_in(shown->members().voters(), r.node);
-    if (!voter && !is_in(shown->members().learners(), r.node))
+    auto voter = is_in(members.voters(), r.node);
+    if (!voter && !is_in(members.learners(), r.node))
       continue;
     w.begin_object().field("node", r.node.value).field("kind", voter ? "VOTER" : "LEARNER");
     w.field("index", r.said->applied());
@@ -81,7 +92,7 @@ void write_partition(codec::json_writer& w, std::uint32_t partition, const std::
   }
   w.end_array();
   w.key("voters").begin_array();
-  for (auto v : shown->members().voters())
+  for (auto v : members.voters())
     w.number(v);
   w.end_array().end_object();
 }
