@@ -283,6 +283,7 @@ class Pauses(ClusterCase):
     def test_what_a_node_missed_comes_compressed(self):
         sleeper = self.cluster[3]
         sleeper.stop()
+        wait_for(self.cluster[1].is_ready, 10, "every partition has a leader, also after what the test before did")
         load = self.cluster[1].bench("join", "-s", 4, "--warm-up", 0, "-c", 32)
         _, complaint = load.communicate()
         self.assertEqual(load.returncode, 0, complaint)
