@@ -27,7 +27,8 @@ partition::origin decode_origin(node_id sender, const proto::Origin& from) {
 std::optional<partition::slot_home> moved_in(const proto::ForwardedAnswer& a) {
   if (!a.has_moved() || a.moved().slot() >= slot_count)
     return std::nullopt;
-  return partition::slot_home{{static_cast<std::uint16_t>(a.moved().slot())}, {a.moved().by()}, {a.moved().partition()}};
+  return partition::slot_home{
+      {static_cast<std::uint16_t>(a.moved().slot())}, {a.moved().by()}, {a.moved().partition()}};
 }
 
 /// Those that travel as a note of their partition; the others are proposed where they are executed.

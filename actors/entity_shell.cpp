@@ -23,9 +23,15 @@ namespace {
 void carry(domain::effects& effects, std::uint32_t ordinal, partition::delivered& out) {
   for (auto& e : effects)
     std::visit(overloaded{
-                   [&](domain::answer& a) { out.answers.push_back({ordinal, box(std::move(a.body))}); },
-                   [&](domain::tell& t) { out.tells.push_back({ordinal, std::move(t.to), box(std::move(t.body))}); },
-                   [&](domain::note& n) { out.notes.push_back({std::move(n.to), codec::encode(n.body)}); },
+                   [&](domain::answer& a) {
+                     out.answers.push_back({ordinal, box(std::move(a.body))});
+                   },
+                   [&](domain::tell& t) {
+                     out.tells.push_back({ordinal, std::move(t.to), box(std::move(t.body))});
+                   },
+                   [&](domain::note& n) {
+                     out.notes.push_back({std::move(n.to), codec::encode(n.body)});
+                   },
                    [&](domain::publish& p) { out.publications.push_back(box(std::move(p.body))); },
                    [&](domain::charge& c) {
                      out.effects.push_back({codec::charge_key(c.reservation, c.step), codec::encode(c)});

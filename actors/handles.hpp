@@ -54,9 +54,9 @@ struct describe_entity {
 /// The placement group is gone, or the node stops.
 struct end_entity {};
 
-using entity_actor = caf::typed_actor<caf::reacts_to<deliver>, caf::reacts_to<save>, caf::reacts_to<publish_all>,
-                                      caf::reacts_to<answer_question>, caf::reacts_to<describe_entity>,
-                                      caf::reacts_to<end_entity>>;
+using entity_actor =
+    caf::typed_actor<caf::reacts_to<deliver>, caf::reacts_to<save>, caf::reacts_to<publish_all>,
+                     caf::reacts_to<answer_question>, caf::reacts_to<describe_entity>, caf::reacts_to<end_entity>>;
 
 // ---- to a partition ----
 

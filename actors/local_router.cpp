@@ -60,8 +60,7 @@ partition::origin local_router::origin_of(std::uint8_t port, std::uint64_t numbe
   return {node_, incarnation_, std::uint64_t{port} << 56 | number};
 }
 
-void local_router::give_back(std::vector<partition::answer_out> answers,
-                             std::vector<partition::refusal_out> refusals) {
+void local_router::give_back(std::vector<partition::answer_out> answers, std::vector<partition::refusal_out> refusals) {
   std::array<std::vector<partition::answer_out>, 64> answers_of;
   std::array<std::vector<partition::refusal_out>, 64> refusals_of;
   auto is_ours = [&](const partition::origin& o) {

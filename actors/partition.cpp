@@ -76,14 +76,18 @@ partition_host::behavior_type partition_host::make_behavior() {
         quit();
         m.stopped();
       },
-      [this](const replica_said& m) { feed(partition::received{{m.from, m.incarnation, std::move(*m.body)}}); },
+      [this](const replica_said& m) {
+        feed(partition::received{{m.from, m.incarnation, std::move(*m.body)}});
+      },
       [this](const node_lost& m) { feed(partition::peer_down{m.node}); },
       [this](const loaded_back& m) { feed(partition::loaded{std::move(*m.body)}); },
       [this](const fetched_back& m) { feed(std::move(*m.body)); },
       [this](const replicate_on& m) { feed(partition::reconfigure{m.target}); },
       [this](const hand_over& m) { feed(partition::transfer{m.to}); },
       [this](const publish_again&) { feed(partition::publish_everything{}); },
-      [this](const compare_hash& m) { feed(partition::compare_state{m.from, m.index, m.hash}); },
+      [this](const compare_hash& m) {
+        feed(partition::compare_state{m.from, m.index, m.hash});
+      },
       [this](const move_slot_to& m) {
         auto prospect = core_.prospect(m.what.slot, m.what.to);
         feed(m.what);
@@ -95,8 +99,9 @@ partition_host::behavior_type partition_host::make_behavior() {
         auto before = core_.applied();
         feed(partition::vacate{m.what});
         if (core_.applied() < before)
-          spdlog::info("partition.vacated partition={} term={} index={}: it was moved away, what its replica here kept is given up",
-                       partition_.value, core_.status().consensus.term, before);
+          spdlog::info(
+              "partition.vacated partition={} term={} index={}: it was moved away, what its replica here kept is given up",
+              partition_.value, core_.status().consensus.term, before);
       },
   };
 }
@@ -320,9 +325,9 @@ partition::start start_from(const storage::recovered& found, raft::membership bo
     start.checkpoint = found.checkpoint->number;
     start.record = found.checkpoint->record;
     auto members = partition::decode_membership(found.checkpoint->members);
-    consensus.snapshot = raft::snapshot_ref{found.checkpoint->index, found.checkpoint->term,
-                                            members.value_or(consensus.bootstrap),
-                                            partition::manifest_of(found.checkpoint->number)};
+    consensus.snapshot =
+        raft::snapshot_ref{found.checkpoint->index, found.checkpoint->term, members.value_or(consensus.bootstrap),
+                           partition::manifest_of(found.checkpoint->number)};
   }
   start.attempts = found.attempts;
   consensus.log.reserve(found.log.size());

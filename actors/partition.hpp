@@ -65,8 +65,8 @@ private:
   std::unordered_map<entity_ref, entity_actor> entities_;
   std::optional<host_time> timer_;
   std::uint64_t timer_set_ = 0;
-  std::deque<raft::send> held_;     // until the write each depends on is durable
-  std::uint64_t durable_ = 0;       // the latest write that is
+  std::deque<raft::send> held_; // until the write each depends on is durable
+  std::uint64_t durable_ = 0;   // the latest write that is
 };
 
 /// What recovery found, as the core wants it. `bootstrap` is used if the partition never had a member; a replica that may

@@ -108,7 +108,8 @@ void leave(self_pointer self, const leave_charges& which) {
   auto& state = self->state;
   auto is_left = [&which](const charge_under_way& c) {
     return c.partition == which.partition &&
-           (which.groups.empty() || std::find(which.groups.begin(), which.groups.end(), c.session.event) != which.groups.end());
+           (which.groups.empty() ||
+            std::find(which.groups.begin(), which.groups.end(), c.session.event) != which.groups.end());
   };
   auto drop = [&is_left](std::deque<charge_under_way>& line) { std::erase_if(line, is_left); };
   drop(state.waiting);

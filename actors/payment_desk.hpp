@@ -23,8 +23,8 @@ struct desk_settings {
   std::chrono::milliseconds call_deadline{3'000};
   std::chrono::milliseconds first_backoff{100}; // doubles with each try
   std::chrono::milliseconds last_backoff{2'000};
-  std::uint32_t tries_max = 4;      // of a step, unanswered inquiries too, before its outcome is reported as unknown
-  std::size_t under_way_max = 512;  // charges; more wait in line
+  std::uint32_t tries_max = 4;     // of a step, unanswered inquiries too, before its outcome is reported as unknown
+  std::size_t under_way_max = 512; // charges; more wait in line
 };
 
 /// Figures for metrics.
@@ -65,8 +65,8 @@ struct settle_again {
 struct stop_desk {};
 
 using payment_desk_actor =
-    caf::typed_actor<caf::reacts_to<start_charges>, caf::reacts_to<leave_charges>, caf::reacts_to<provider_said>, caf::reacts_to<try_again>,
-                     caf::reacts_to<settle_again>, caf::reacts_to<stop_desk>>;
+    caf::typed_actor<caf::reacts_to<start_charges>, caf::reacts_to<leave_charges>, caf::reacts_to<provider_said>,
+                     caf::reacts_to<try_again>, caf::reacts_to<settle_again>, caf::reacts_to<stop_desk>>;
 
 /// One charge on its way. Steps of one reservation run one after the other, in the order they came.
 struct charge_under_way {
@@ -87,15 +87,15 @@ struct payment_desk_state {
   desk_figures* figures = nullptr;
   std::uint64_t next = 1;
   std::map<std::uint64_t, charge_under_way> under_way;
-  std::map<reservation_id, std::deque<charge_under_way>> behind; // a key is present while one of its charges is under way
-  std::deque<charge_under_way> waiting;                          // beyond under_way_max
+  // A key is present while one of its charges is under way.
+  std::map<reservation_id, std::deque<charge_under_way>> behind;
+  std::deque<charge_under_way> waiting; // beyond under_way_max
 };
 
 /// `settle` proposes the outcome to the session; it is called from the desk's actor.
 payment_desk_actor::behavior_type payment_desk(payment_desk_actor::stateful_pointer<payment_desk_state> self,
-                                               provider_port* provider,
-                                               std::function<void(partition::proposal)> settle, desk_settings settings,
-                                               desk_figures* figures);
+                                               provider_port* provider, std::function<void(partition::proposal)> settle,
+                                               desk_settings settings, desk_figures* figures);
 
 } // namespace sluice::actors
 

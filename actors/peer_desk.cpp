@@ -32,7 +32,9 @@ bool makes_sense(const proto::PulledSlot& part) {
   if (!step.ParseFromString(part.step()) || !step.has_part() || step.slot() != part.slot() ||
       step.part().position() != part.position() || step.part().fenced() != part.fenced())
     return false;
-  auto is_ours = [&part](const proto::EntityRef& of) { return is_addressable(of) && slot_of({of.event()}).value == part.slot(); };
+  auto is_ours = [&part](const proto::EntityRef& of) {
+    return is_addressable(of) && slot_of({of.event()}).value == part.slot();
+  };
   auto all_ours = [&is_ours](const auto& all) {
     return std::all_of(all.begin(), all.end(), [&is_ours](const auto& item) { return is_ours(item.entity()); });
   };
@@ -42,8 +44,8 @@ bool makes_sense(const proto::PulledSlot& part) {
 }
 
 host_time host_now() {
-  return host_time{std::chrono::duration_cast<std::chrono::microseconds>(
-      std::chrono::steady_clock::now().time_since_epoch())};
+  return host_time{
+      std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now().time_since_epoch())};
 }
 
 } // namespace
@@ -166,7 +168,7 @@ void peer_desk::give_slot(partition_id to, const partition::slot_pull& what, std
   auto handle = routes_.local().handle_of(what.from);
   if (!handle || store_ == nullptr)
     return done({});
-  caf::anon_send(handle, look_inside{[this, to, what, done = std::move(done)](const partition::core& core) {
+  auto look = [this, to, what, done = std::move(done)](const partition::core& core) {
     auto inside = core.status();
     if (inside.checkpoint_index < what.fenced)
       return done({});
@@ -176,20 +178,23 @@ void peer_desk::give_slot(partition_id to, const partition::slot_pull& what, std
       if (!giving_.insert({to, what.slot}).second)
         return;
     }
-    auto taken = slot_reader_.run([this, to, what, number = inside.checkpoint, done] {
-      auto image = store_->pin(what.from, number); // null: another is in force by now
-      auto step = image ? read_slot(*image, what, to, slot_part_bytes) : std::string{};
-      {
-        std::lock_guard lock{lock_};
-        giving_.erase({to, what.slot});
-      }
-      done(std::move(step));
-    }, slots_given_max);
+    auto taken = slot_reader_.run(
+        [this, to, what, number = inside.checkpoint, done] {
+          auto image = store_->pin(what.from, number); // null: another is in force by now
+          auto step = image ? read_slot(*image, what, to, slot_part_bytes) : std::string{};
+          {
+            std::lock_guard lock{lock_};
+            giving_.erase({to, what.slot});
+          }
+          done(std::move(step));
+        },
+        slots_given_max);
     if (taken)
       return;
     std::lock_guard lock{lock_};
     giving_.erase({to, what.slot});
-  }});
+  };
+  caf::anon_send(handle, look_inside{std::move(look)});
 }
 
 /// What is proposed is executed by every replica: only what makes sense comes so far.

@@ -86,8 +86,8 @@ public:
   snapshot_transfer* transfer() { return transfer_.get(); }
 
   struct figures {
-    std::uint64_t nonsense = 0; // items dropped because they make no sense
-    std::uint64_t packed = 0;   // bytes of items that were packed, before
+    std::uint64_t nonsense = 0;  // items dropped because they make no sense
+    std::uint64_t packed = 0;    // bytes of items that were packed, before
     std::uint64_t packed_to = 0; // and after
   };
 

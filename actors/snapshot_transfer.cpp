@@ -151,8 +151,8 @@ void snapshot_transfer::end(partition_id partition, const char* why) {
   bool ok = *why == '\0';
   ++(ok ? figures_.pulled : figures_.failed);
   if (!ok)
-    spdlog::warn("snapshot.failed partition={} index={} term={} from={} why={}", partition.value, p.what.ref.index, p.what.ref.term,
-                 p.what.from.value, why);
+    spdlog::warn("snapshot.failed partition={} index={} term={} from={} why={}", partition.value, p.what.ref.index,
+                 p.what.ref.term, p.what.from.value, why);
   tell_done(partition, p);
   if (!ok)
     how_.given_up(partition, p.what.checkpoint);
@@ -214,7 +214,8 @@ bool snapshot_transfer::fill(node_id from, const proto::PullPart& pull, proto::S
   out.set_position(pull.position());
   out.set_pull(pull.pull());
   storage::snapshot_part part;
-  auto given = source_.give(from, {partition, pull.checkpoint(), pull.position()}, pull.index(), part_bytes, how_.now(), part);
+  auto given =
+      source_.give(from, {partition, pull.checkpoint(), pull.position()}, pull.index(), part_bytes, how_.now(), part);
   if (given == storage::giving::busy)
     return false;
   if (given == storage::giving::gone) {

@@ -59,7 +59,7 @@ public:
     std::uint64_t bytes_taken = 0; // as they travelled
     std::uint64_t pulled = 0;      // checkpoints, whole
     std::uint64_t failed = 0;
-    std::uint64_t pulling = 0;     // now
+    std::uint64_t pulling = 0; // now
   };
 
   figures count() const;

@@ -1,8 +1,8 @@
 // Where a placement group lives: event → slot → partition.
 #pragma once
 
-#include "core/slot.hpp"
 #include "core/ids.hpp"
+#include "core/slot.hpp"
 
 #include <cstddef>
 #include <map>

@@ -132,8 +132,8 @@ std::optional<raft::message> get(proto::AppendRequest& p) {
 std::optional<raft::message> get(const proto::AppendReply& p) {
   if (p.standing() > static_cast<std::uint32_t>(raft::standing::full))
     return std::nullopt;
-  return raft::append_reply{p.term(),          p.success(),        p.match(),
-                            p.accepted_prev(), p.rejected_prev(),  p.conflict_term(),
+  return raft::append_reply{p.term(),           p.success(),       p.match(),
+                            p.accepted_prev(),  p.rejected_prev(), p.conflict_term(),
                             p.conflict_first(), p.round(),         static_cast<raft::standing>(p.standing())};
 }
 

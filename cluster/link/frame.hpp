@@ -12,8 +12,8 @@ namespace sluice::link {
 constexpr std::size_t frame_header_size = 12;
 using frame_header = std::array<unsigned char, frame_header_size>;
 
-constexpr std::size_t greeting_max = 64 * 1024;        // before the other end is known
-constexpr std::size_t frame_max = 64 * 1024 * 1024;    // of a known peer
+constexpr std::size_t greeting_max = 64 * 1024;     // before the other end is known
+constexpr std::size_t frame_max = 64 * 1024 * 1024; // of a known peer
 
 struct frame_info {
   std::uint32_t length = 0;

@@ -70,17 +70,16 @@ void links::incoming::take_hello(const std::string& body) {
 
 void links::incoming::let_in(const std::string& name, const std::string& request) {
   patience_.expires_after(std::chrono::seconds{30});
-  owner_.hears_.asked_to_join(
-      name, request, [self = shared_from_this()](std::string joined, std::string refused) {
-        asio::post(self->owner_.context_, [self, joined = std::move(joined), refused = std::move(refused)] {
-          if (self->closed_)
-            return;
-          proto::Welcome welcome;
-          welcome.set_joined(joined);
-          welcome.set_refused(refused);
-          self->answer(welcome.SerializeAsString(), false);
-        });
-      });
+  owner_.hears_.asked_to_join(name, request, [self = shared_from_this()](std::string joined, std::string refused) {
+    asio::post(self->owner_.context_, [self, joined = std::move(joined), refused = std::move(refused)] {
+      if (self->closed_)
+        return;
+      proto::Welcome welcome;
+      welcome.set_joined(joined);
+      welcome.set_refused(refused);
+      self->answer(welcome.SerializeAsString(), false);
+    });
+  });
 }
 
 void links::incoming::answer(std::string welcome, bool stay) {

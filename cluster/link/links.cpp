@@ -246,10 +246,12 @@ void links::tell_refused(std::uint32_t node, const std::string& name, const std:
   r.told = now;
   auto plain = [](std::string text) {
     text.resize(std::min<std::size_t>(text.size(), 200));
-    std::replace_if(text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
+    std::replace_if(
+        text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
     return text;
   };
-  spdlog::warn("peer.refused node={} name={} why={}; if it belongs here, compare with sluicectl cluster status", node, plain(name), plain(why));
+  spdlog::warn("peer.refused node={} name={} why={}; if it belongs here, compare with sluicectl cluster status", node,
+               plain(name), plain(why));
 }
 
 void links::heard_from(node_id node, const std::shared_ptr<incoming>& line) {

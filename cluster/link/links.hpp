@@ -62,12 +62,13 @@ public:
 };
 
 struct settings {
-  std::string listen;                                // host:port; port 0 takes any free one
+  std::string listen; // host:port; port 0 takes any free one
   tls_files tls;
-  std::size_t queue_max = 24 * 1024 * 1024;          // bytes waiting for one peer, beyond which `send` refuses
-  std::size_t must_queue_max = 48 * 1024 * 1024;     // beyond which a line is given up that can not take what it must not lose
+  std::size_t queue_max = 24 * 1024 * 1024; // bytes waiting for one peer, beyond which `send` refuses
+  // Beyond which a line is given up that can not take what it must not lose.
+  std::size_t must_queue_max = 48 * 1024 * 1024;
   std::chrono::milliseconds ping_every{200};
-  std::chrono::milliseconds silent_max{1'000};       // without an answer: the line is dead
+  std::chrono::milliseconds silent_max{1'000}; // without an answer: the line is dead
   std::chrono::milliseconds dial_again{100};
 };
 
@@ -78,7 +79,7 @@ struct figures {
   std::uint64_t envelopes_received = 0;
   std::uint64_t refused = 0; // items `send` did not take
   std::uint64_t lines_lost = 0;
-  std::uint64_t queued = 0;  // bytes, now
+  std::uint64_t queued = 0; // bytes, now
 };
 
 /// `send` and `set_*` from any thread, the rest as said. Stops its thread in the destructor.
@@ -109,7 +110,9 @@ public:
   bool is_open(node_id to) const;
   /// Its process understands packed items; false without a line.
   bool reads_packed(node_id to) const;
+
   bool any_open() const { return open_lines_ > 0; }
+
   figures count() const;
 
 private:
@@ -119,6 +122,7 @@ private:
   std::shared_ptr<outgoing> line_to(node_id to) const;
   void accept();
   std::string refuse(const proto::Hello& hello, const std::string& certified) const;
+
   /// How long one that dials again and again was refused, and when that was told.
   struct refusals {
     std::chrono::steady_clock::time_point first;
@@ -144,9 +148,9 @@ private:
   std::vector<peer> peers_;
   std::map<node_id, std::shared_ptr<outgoing>> out_;
 
-  std::map<node_id, std::shared_ptr<incoming>> in_;   // links' thread only
-  std::set<std::shared_ptr<incoming>> greeting_;      // links' thread only
-  std::map<std::uint32_t, refusals> refused_lately_;  // by node number; links' thread only
+  std::map<node_id, std::shared_ptr<incoming>> in_;  // links' thread only
+  std::set<std::shared_ptr<incoming>> greeting_;     // links' thread only
+  std::map<std::uint32_t, refusals> refused_lately_; // by node number; links' thread only
 
   mutable std::atomic<std::uint64_t> bytes_sent_{0};
   std::atomic<std::uint64_t> bytes_received_{0};

@@ -119,7 +119,8 @@ void links::outgoing::take_welcome(const std::string& body) {
     return failed("it refuses us: " + welcome.refused());
   // One whose disk was replaced takes us for its own; what it would hear from us it could not answer.
   if (welcome.disk() != to_.disk)
-    return failed(to_.address + " has another disk than '" + to_.name + "' has today: a folder that was replaced must not "
+    return failed(to_.address + " has another disk than '" + to_.name +
+                  "' has today: a folder that was replaced must not "
                   "be started again");
   reads_packed_ = welcome.reads_packed();
   opened(welcome.incarnation());

@@ -54,8 +54,8 @@ void core::on(const reading& now, checkpoint_flushed in, outputs& out) {
     out.writes.emplace_back();
   while (!log_sizes_.empty() && log_sizes_.front().first < kept)
     log_sizes_.pop_front();
-  out.writes[before].commit = {taking_, taking_index_, taking_ref_.term, std::move(taking_record_),
-                               taking_ref_.members, taking_forgotten_};
+  out.writes[before].commit = {
+      taking_, taking_index_, taking_ref_.term, std::move(taking_record_), taking_ref_.members, taking_forgotten_};
 }
 
 void core::on(const reading&, checkpoint_committed in, outputs& out) {

@@ -75,8 +75,10 @@ void core::on(const reading& now, start in, outputs& out) {
   checkpoint_ = in.checkpoint;
   attempts_ = in.attempts;
   if (!in.record.empty() && !restore_record(in.record))
-    return fail("the partition's own piece of the checkpoint does not parse; move this node's data folder aside and have it filled anew: "
-                "sluicectl cluster replace NAME; a cluster of one begins again from a backup", out);
+    return fail(
+        "the partition's own piece of the checkpoint does not parse; move this node's data folder aside and have it filled anew: "
+        "sluicectl cluster replace NAME; a cluster of one begins again from a backup",
+        out);
   checkpoint_index_ = committed_to_ = applied_;
   checkpoint_term_ = applied_term_;
   out.homes = slots_.homes();
@@ -348,8 +350,8 @@ void core::propose_entry(const reading& now, std::vector<proposal> batch, output
     if (result.id != id)
       continue;
     if (result.why != raft::refusal::none)
-      return put_back(now, std::move(batch), result.why == raft::refusal::overloaded ? errc::overloaded : errc::not_leader,
-                      out);
+      return put_back(now, std::move(batch),
+                      result.why == raft::refusal::overloaded ? errc::overloaded : errc::not_leader, out);
     proposed_ = result.index;
     pace_.proposed(now.host, batch.size());
   }
@@ -415,8 +417,8 @@ void core::fail(std::string why, outputs& out) {
 }
 
 std::string core::where() const {
-  return "node=" + std::to_string(config_.consensus.self.value) + " partition=" +
-         std::to_string(config_.partition.value) + " term=" + std::to_string(raft_.term()) +
+  return "node=" + std::to_string(config_.consensus.self.value) +
+         " partition=" + std::to_string(config_.partition.value) + " term=" + std::to_string(raft_.term()) +
          " index=" + std::to_string(applied_) + ": ";
 }
 

@@ -13,8 +13,8 @@
 #include "cluster/partition/types.hpp"
 #include "cluster/raft/core.hpp"
 
-#include <deque>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <optional>
@@ -34,25 +34,25 @@ namespace sluice::partition {
 struct config {
   partition_id partition;
   raft::config consensus;
-  std::uint64_t incarnation = 0;                              // of this process; fences answers of earlier ones
-  std::function<partition_id(event_number)> place;            // where a placement group was dealt out to
-  std::uint32_t founding = 1;                                 // how often the cluster began, with what was left of it or a
-  std::vector<partition_id> lost;                             // backup; partitions of which this time nothing was left
-  std::string pulse;                                          // the body of a pulse
-  std::size_t entry_commands_max = 4096;                      // see pace.hpp
+  std::uint64_t incarnation = 0;                   // of this process; fences answers of earlier ones
+  std::function<partition_id(event_number)> place; // where a placement group was dealt out to
+  std::uint32_t founding = 1;                      // how often the cluster began, with what was left of it or a
+  std::vector<partition_id> lost;                  // backup; partitions of which this time nothing was left
+  std::string pulse;                               // the body of a pulse
+  std::size_t entry_commands_max = 4096;           // see pace.hpp
   std::size_t entry_bytes_max = 1024 * 1024;
-  std::size_t command_bytes_max = 8 * 1024 * 1024;            // refused beyond: no line to another replica would take it
-  std::size_t waiting_commands_max = 16 * 1024;               // refused as overloaded beyond
+  std::size_t command_bytes_max = 8 * 1024 * 1024; // refused beyond: no line to another replica would take it
+  std::size_t waiting_commands_max = 16 * 1024;    // refused as overloaded beyond
   std::size_t waiting_bytes_max = 8 * 1024 * 1024;
-  std::size_t checkpoint_log_bytes = 24 * 1024 * 1024;        // a checkpoint begins after this much log
-  log_index checkpoint_entries = 100'000;                     // or this many entries
-  log_index kept_entries = 20'000;                            // of log kept behind a checkpoint, at most, so that a replica
-  std::size_t kept_bytes = 48 * 1024 * 1024;                  // which was away for a moment needs no checkpoint
-  std::size_t collect_per_turn = 64;                          // shares asked for at a time while a checkpoint is taken
-  milliseconds cold_start_max{5'000};                         // log time an outage may add
-  log_index compare_entries = 256;                            // between two comparisons of the replicas' states; all alike
-  std::chrono::seconds resend{1};                             // of unacknowledged notes
-  std::size_t notes_under_way_max = 256;                      // per destination
+  std::size_t checkpoint_log_bytes = 24 * 1024 * 1024; // a checkpoint begins after this much log
+  log_index checkpoint_entries = 100'000;              // or this many entries
+  log_index kept_entries = 20'000;                     // of log kept behind a checkpoint, at most, so that a replica
+  std::size_t kept_bytes = 48 * 1024 * 1024;           // which was away for a moment needs no checkpoint
+  std::size_t collect_per_turn = 64;                   // shares asked for at a time while a checkpoint is taken
+  milliseconds cold_start_max{5'000};                  // log time an outage may add
+  log_index compare_entries = 256;                     // between two comparisons of the replicas' states; all alike
+  std::chrono::seconds resend{1};                      // of unacknowledged notes
+  std::size_t notes_under_way_max = 256;               // per destination
   entity_table::limits entities;
 };
 
@@ -75,7 +75,7 @@ struct status {
   std::uint64_t commands_total = 0;
   std::uint64_t refused_total = 0;
   bool checkpointing = false;
-  bool halted = false; // the voters' states differ
+  bool halted = false;          // the voters' states differ
   std::size_t moving_slots = 0; // on their way from here or to here
   std::uint32_t founding = 1;   // see config; the last that is executed here
   event_number last_event;      // the highest number that was ever executed here
@@ -105,6 +105,7 @@ public:
   void handle(const reading& now, input in, outputs& out);
 
   partition::status status() const;
+
   bool leading() const { return leading_; }
 
   log_index applied() const { return applied_; }
@@ -243,34 +244,36 @@ private:
   superstep step_;
   std::vector<delivery> parked_; // for entities just being passivated
   entity_table entities_;
-  std::set<partition_id> notes_seen_; // senders to acknowledge after this entry
+  std::set<partition_id> notes_seen_;   // senders to acknowledge after this entry
   std::vector<std::string_view> steps_; // of slots, in this entry
   std::uint64_t entry_hash_ = 0;        // of what this entry's other commands did without any entity
-  host_time passivated_{};            // when idle sessions were last looked for
+  host_time passivated_{};              // when idle sessions were last looked for
   bool shrink_due_ = false;
 
   // leadership
   bool leading_ = false;
   host_time led_since_{};
   log_time led_from_{};
-  log_index proposed_ = 0;    // last index proposed by this leader
+  log_index proposed_ = 0; // last index proposed by this leader
   pace pace_;
-  host_time propose_from_{};  // not before: consensus has just refused
+  host_time propose_from_{}; // not before: consensus has just refused
   log_index committed_to_ = 0;
-  wall_time last_wall_{};     // stamped last
+  wall_time last_wall_{}; // stamped last
   std::deque<proposal> waiting_;
   std::size_t waiting_bytes_ = 0;
   std::uint64_t next_propose_id_ = 1;
   bool publish_due_ = false;
+
   struct pulling {
     std::string position;
     host_time asked{};
     bool proposed = false; // what came is on its way through the log
   };
+
   std::map<slot_number, pulling> pulling_;
   courier courier_;
-  bool notes_due_ = false;    // there may be something for it
-  host_time notes_begun_{};   // when it last began with what is not acknowledged
+  bool notes_due_ = false;  // there may be something for it
+  host_time notes_begun_{}; // when it last began with what is not acknowledged
   std::optional<host_time> raft_timer_;
 
   // reads
@@ -280,24 +283,24 @@ private:
 
   // checkpoints
   std::uint64_t attempts_ = 0;
-  std::uint64_t checkpoint_ = 0;      // in force
+  std::uint64_t checkpoint_ = 0; // in force
   log_index checkpoint_index_ = 0;
   log_term checkpoint_term_ = 0;
-  std::uint64_t taking_ = 0;          // in progress
+  std::uint64_t taking_ = 0; // in progress
   log_index taking_index_ = 0;
   raft::snapshot_ref taking_ref_;
   std::string taking_record_;
-  bool ended_ = false;                // all pieces handed out
-  bool committing_ = false;           // the write that puts it in force is under way
-  std::size_t log_bytes_ = 0;         // since the last cut
+  bool ended_ = false;        // all pieces handed out
+  bool committing_ = false;   // the write that puts it in force is under way
+  std::size_t log_bytes_ = 0; // since the last cut
   bool forced_ = false;
-  std::vector<event_number> forgotten_;        // groups whose records go with the next checkpoint
-  std::vector<event_number> taking_forgotten_; // with the one in progress
+  std::vector<event_number> forgotten_;                     // groups whose records go with the next checkpoint
+  std::vector<event_number> taking_forgotten_;              // with the one in progress
   std::deque<std::pair<log_index, std::size_t>> log_sizes_; // of entries written by this process, by index
 
   // replication
-  std::uint64_t fetching_ = 0;            // number of the checkpoint being fetched
-  std::optional<fetched> to_install_;     // at the next boundary
+  std::uint64_t fetching_ = 0;                       // number of the checkpoint being fetched
+  std::optional<fetched> to_install_;                // at the next boundary
   std::optional<raft::fetch_snapshot> fetch_wanted_; // once the own checkpoint in progress is in force
   state_hashes hashes_{config_.compare_entries};
   std::map<node_id, std::uint64_t> incarnations_; // of the replicas' processes, as heard last

@@ -197,7 +197,8 @@ void entity_table::adopt(const entity_ref& of, std::uint32_t piece, std::string 
     dirty_.push_back(of);
 }
 
-entity_table::slot& entity_table::touch(host_time now, const entity_ref& of, activation& activate, kept_pieces& record) {
+entity_table::slot& entity_table::touch(host_time now, const entity_ref& of, activation& activate,
+                                        kept_pieces& record) {
   auto& s = slots_[of];
   auto& recent = recent_of(of);
   if (s.active) {

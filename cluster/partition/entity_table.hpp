@@ -48,6 +48,7 @@ public:
   void begin_checkpoint(std::uint64_t number, outputs& out);
   /// Asks up to `most` more entities. Call until `checkpoint_complete`.
   void collect(std::size_t most, outputs& out);
+
   bool checkpoint_complete() const { return checkpoint_ != 0 && owed_.empty() && asked_ == 0; }
 
   /// True while `collect` has something left to do.
@@ -72,11 +73,11 @@ public:
 private:
   struct slot {
     bool active = false;
-    bool stopping = false;   // asked for its last record
-    bool dirty = false;      // changed since the last cut
-    bool owes = false;       // to the checkpoint in progress
+    bool stopping = false;              // asked for its last record
+    bool dirty = false;                 // changed since the last cut
+    bool owes = false;                  // to the checkpoint in progress
     activation how = activation::fresh; // while it is not active; else what is said here is in `record`
-    kept_pieces record;                 // what no checkpoint in force carries; none with activation::kept: it holds nothing
+    kept_pieces record; // what no checkpoint in force carries; none with activation::kept: it holds nothing
     host_time used{};
     std::list<entity_ref>::iterator recent; // valid while active and not stopping
   };
@@ -90,14 +91,14 @@ private:
 
   limits limits_;
   std::unordered_map<entity_ref, slot> slots_;
-  std::list<entity_ref> recent_;      // active sessions, least recently used first
-  std::list<entity_ref> shared_;      // the other active ones, least recently used first
-  std::vector<entity_ref> dirty_;     // in the order they became dirty
-  std::uint64_t checkpoint_ = 0;      // in progress; 0: none
-  std::vector<entity_ref> owed_;      // not asked yet (those asked early are skipped)
-  std::vector<entity_ref> kept_;      // passive ones whose record the checkpoint in progress carries
-  std::size_t asked_ = 0;             // shares asked for, not received
-  std::set<entity_ref> orphans_;      // of groups that ended; their last record, under way, is such a share
+  std::list<entity_ref> recent_;  // active sessions, least recently used first
+  std::list<entity_ref> shared_;  // the other active ones, least recently used first
+  std::vector<entity_ref> dirty_; // in the order they became dirty
+  std::uint64_t checkpoint_ = 0;  // in progress; 0: none
+  std::vector<entity_ref> owed_;  // not asked yet (those asked early are skipped)
+  std::vector<entity_ref> kept_;  // passive ones whose record the checkpoint in progress carries
+  std::size_t asked_ = 0;         // shares asked for, not received
+  std::set<entity_ref> orphans_;  // of groups that ended; their last record, under way, is such a share
   std::size_t active_ = 0;
 };
 

@@ -51,7 +51,9 @@ void core::begin_entry(const reading& now, outputs& out) {
   }
   auto entry = decode_entry(*e.payload);
   if (!entry)
-    return fail("log entry " + std::to_string(e.index) + " is not of this version and can not be skipped: start the version that wrote it", out);
+    return fail("log entry " + std::to_string(e.index) +
+                    " is not of this version and can not be skipped: start the version that wrote it",
+                out);
   pace_.began(now.host);
   ++entries_total_;
   commands_total_ += entry->commands.size();
@@ -59,7 +61,8 @@ void core::begin_entry(const reading& now, outputs& out) {
   notes_seen_.clear();
   steps_.clear();
   entry_hash_ = 0;
-  auto deliveries = step_.begin(e.index, std::move(*entry), [&](const logged_command& c) { return is_for_nobody(c, out); });
+  auto deliveries =
+      step_.begin(e.index, std::move(*entry), [&](const logged_command& c) { return is_for_nobody(c, out); });
   deliver(now, std::move(deliveries), out);
 }
 
@@ -209,7 +212,8 @@ void core::at_boundary(const reading& now, outputs& out) {
     for (const auto& of : roster_) {
       if (!slots_.is_here(of.event))
         continue;
-      publish_request request{of, slots_.time_of(of.event, last_), slots_.index_of(of.event, applied_), activation::none, {}};
+      publish_request request{
+          of, slots_.time_of(of.event, last_), slots_.index_of(of.event, applied_), activation::none, {}};
       if (entities_.prepare(now.host, of, request.activate, request.record))
         out.publishes.push_back(std::move(request));
     }

@@ -116,7 +116,9 @@ void core::on(const reading& now, slot_pulled in, outputs&) {
 void core::take_step(std::string_view body, log_index index, outputs& out) {
   proto::PartitionStep step;
   if (!step.ParseFromArray(body.data(), static_cast<int>(body.size())))
-    return fail("a step in log entry " + std::to_string(index) + " is not of this version and can not be skipped: start the version that wrote it", out);
+    return fail("a step in log entry " + std::to_string(index) +
+                    " is not of this version and can not be skipped: start the version that wrote it",
+                out);
   state_hash_ = hash_of(body, state_hash_);
   slot_number slot{static_cast<std::uint16_t>(step.slot())};
   switch (step.body_case()) {
@@ -135,7 +137,9 @@ void core::take_step(std::string_view body, log_index index, outputs& out) {
   case proto::PartitionStep::kFoundedAnew:
     return begin_anew(step.founded_anew(), index, out);
   case proto::PartitionStep::BODY_NOT_SET:
-    return fail("a step in log entry " + std::to_string(index) + " is of a newer version and can not be skipped: start that one", out);
+    return fail("a step in log entry " + std::to_string(index) +
+                    " is of a newer version and can not be skipped: start that one",
+                out);
   }
 }
 
@@ -212,7 +216,8 @@ void core::announce(slot_number slot, const slot_state& s) {
 void core::arrive(slot_number slot, const proto::SlotArrives& step, outputs& out) {
   // Where it is or leaves from it can not arrive; nobody says so but a broken peer.
   const auto* known = slots_.find(slot);
-  auto moves = step.moves() != 0 ? step.moves() : known != nullptr ? known->moves + 1 : 1; // 0: of before they were counted
+  // 0: of before they were counted.
+  auto moves = step.moves() != 0 ? step.moves() : known != nullptr ? known->moves + 1 : 1;
   if (known != nullptr && (known->where != slot_state::stage::left || known->moves >= moves))
     return;
   if (auto events = events_of(roster_, slot); !events.empty())
@@ -243,7 +248,8 @@ bool core::awaits_cleaning() const {
 
 void core::adopt(slot_number slot, const proto::SlotPart& part, log_index index, outputs& out) {
   auto* s = slots_.find(slot);
-  if (s == nullptr || s->where != slot_state::stage::arriving || s->position != part.position() || s->fenced != part.fenced())
+  if (s == nullptr || s->where != slot_state::stage::arriving || s->position != part.position() ||
+      s->fenced != part.fenced())
     return; // two leaders brought the same, or one a part of an earlier move
   for (const auto& piece : part.pieces()) {
     auto of = decode(piece.entity());

@@ -65,7 +65,8 @@ void core::install(const reading& now, outputs& out) {
       return fail("the partition's own piece of a fetched checkpoint does not parse", out);
     if (applied_ != in.ref.index)
       return fail("a fetched checkpoint is of index " + std::to_string(applied_) + ", not " +
-                      std::to_string(in.ref.index), out);
+                      std::to_string(in.ref.index),
+                  out);
     checkpoint_ = in.checkpoint;
     checkpoint_index_ = committed_to_ = applied_;
     checkpoint_term_ = in.ref.term;
@@ -141,16 +142,19 @@ void core::compare_hashes(outputs& out) {
   auto found = hashes_.judge(config_.consensus.self, raft_.members().voters, applied_);
   if (found.what == state_hashes::verdict::agreed)
     return;
-  auto differs = "the state after entry " + std::to_string(found.index) + " is " + std::to_string(found.ours) + " here and " +
-                 std::to_string(found.theirs);
+  auto differs = "the state after entry " + std::to_string(found.index) + " is " + std::to_string(found.ours) +
+                 " here and " + std::to_string(found.theirs);
   if (found.what == state_hashes::verdict::we_differ) {
     out.untrue = true;
-    return fail(differs + " at most voters: this replica is not to be trusted. Started again it gets its state from the others;"
-                          " look after this machine's memory and disk", out);
+    return fail(
+        differs + " at most voters: this replica is not to be trusted. Started again it gets its state from the others;"
+                  " look after this machine's memory and disk",
+        out);
   }
   halt(out);
-  out.halted = where() + differs + " at another voter, and there is no majority for any: the partition stands still rather than"
-                                   " sell twice. Restart its voters; if it stands still again, restore a backup";
+  out.halted = where() + differs +
+               " at another voter, and there is no majority for any: the partition stands still rather than"
+               " sell twice. Restart its voters; if it stands still again, restore a backup";
 }
 
 /// Nobody waits for it any longer than it takes to say so.

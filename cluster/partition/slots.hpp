@@ -42,10 +42,10 @@ struct slot_state {
   enum class stage : std::uint8_t { here, leaving, left, arriving };
 
   stage where = stage::here;
-  partition_id peer;    // leaving, left: where to; arriving: where from
-  partition_id dealt;   // here, if it came: where it was dealt out to
-  log_index fenced = 0; // leaving: since this entry; arriving: the same, of the peer's log
-  std::string position; // arriving: what is here ends before it
+  partition_id peer;       // leaving, left: where to; arriving: where from
+  partition_id dealt;      // here, if it came: where it was dealt out to
+  log_index fenced = 0;    // leaving: since this entry; arriving: the same, of the peer's log
+  std::string position;    // arriving: what is here ends before it
   std::uint32_t moves = 0; // of the slot, as far as this partition knows: who knows of more knows better
 
   // The groups' own clocks go on where they were: log time and index are the partition's and these.

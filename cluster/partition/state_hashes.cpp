@@ -47,8 +47,9 @@ state_hashes::finding state_hashes::judge(node_id self, const std::set<node_id>&
 }
 
 /// Of those who differ somebody has not said yet where it is by now: it may have fetched a checkpoint since.
-bool state_hashes::is_to_be_heard_again(std::map<log_index, said>::const_iterator at, std::map<log_index, said>::const_iterator reached,
-                                        node_id self, const std::set<node_id>& voters) {
+bool state_hashes::is_to_be_heard_again(std::map<log_index, said>::const_iterator at,
+                                        std::map<log_index, said>::const_iterator reached, node_id self,
+                                        const std::set<node_id>& voters) {
   auto ours = at->second.at(self);
   for (auto v : voters) {
     auto theirs = at->second.find(v);

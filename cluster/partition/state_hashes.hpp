@@ -39,6 +39,7 @@ public:
   finding judge(node_id self, const std::set<node_id>& voters, log_index applied);
   /// What it said is of a state it may not have any more.
   void forget(node_id node);
+
   /// As of the last judgement, a voter differs and it is not known who is wrong.
   bool disputed() const { return disputed_; }
 
@@ -53,8 +54,9 @@ private:
     std::size_t heard = 0;              // voters
   };
 
-  static bool is_to_be_heard_again(std::map<log_index, said>::const_iterator at, std::map<log_index, said>::const_iterator reached,
-                                   node_id self, const std::set<node_id>& voters);
+  static bool is_to_be_heard_again(std::map<log_index, said>::const_iterator at,
+                                   std::map<log_index, said>::const_iterator reached, node_id self,
+                                   const std::set<node_id>& voters);
   static votes count(const said& all, node_id self, const std::set<node_id>& voters);
 
   log_index every_;

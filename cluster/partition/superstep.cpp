@@ -22,6 +22,7 @@ std::vector<delivery> superstep::next() {
     std::uint32_t ordinal;
     delivered::tell* tell;
   };
+
   std::vector<routed> tells;
   for (std::uint32_t i = 0; i < results_.size(); ++i) {
     auto slot = is_planted(planted::arrival_order) ? arrived_[i] : i;

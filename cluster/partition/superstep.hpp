@@ -38,10 +38,12 @@ public:
 
   /// Takes an entity's results. False: they belong to no open delivery (a broken invariant).
   bool accept(delivered d);
+
   bool step_complete() const { return missing_ == 0; }
 
   /// The next step's deliveries; empty when the entry is complete. Call when `step_complete`.
   std::vector<delivery> next();
+
   bool ran_away() const { return step_ > steps_max; }
 
   /// The results of every step, in order, with the entity each came from. Call when the entry is complete; ends it.
@@ -56,12 +58,12 @@ private:
   log_entry entry_;
   std::uint32_t step_ = 0;
   std::size_t missing_ = 0;
-  std::vector<delivery> gathering_;                             // the step being put together
-  std::unordered_map<entity_ref, std::uint32_t> slot_of_;       // looked up only, never iterated
-  std::vector<entity_ref> addressed_;                           // of the open step, by slot
-  std::vector<std::optional<delivered>> results_;               // of the open step, by slot
-  std::vector<std::uint32_t> arrived_;                          // slots; kept only for planted::arrival_order
-  std::vector<std::pair<entity_ref, delivered>> completed_;     // of the steps before
+  std::vector<delivery> gathering_;                         // the step being put together
+  std::unordered_map<entity_ref, std::uint32_t> slot_of_;   // looked up only, never iterated
+  std::vector<entity_ref> addressed_;                       // of the open step, by slot
+  std::vector<std::optional<delivered>> results_;           // of the open step, by slot
+  std::vector<std::uint32_t> arrived_;                      // slots; kept only for planted::arrival_order
+  std::vector<std::pair<entity_ref, delivered>> completed_; // of the steps before
 };
 
 } // namespace sluice::partition

@@ -50,11 +50,11 @@ struct note_source {
 struct proposal {
   entity_ref to;
   origin from;
-  std::string request_id;            // the same for a command proposed again
+  std::string request_id; // the same for a command proposed again
   std::string body;
-  std::optional<note_source> note;   // set: a note from another partition
-  std::optional<note_source> ack;    // set: our notes to `partition` have arrived up to `sequence`; no entity is involved
-  bool is_step = false;              // `body` is a step of a slot's way (slots.hpp), for the partition itself
+  std::optional<note_source> note; // set: a note from another partition
+  std::optional<note_source> ack;  // set: our notes to `partition` have arrived up to `sequence`; no entity is involved
+  bool is_step = false;            // `body` is a step of a slot's way (slots.hpp), for the partition itself
 
   std::size_t bytes() const { return body.size() + request_id.size() + to.user.size() + 48; }
 };
@@ -70,18 +70,18 @@ struct query {
 
 /// One message for an entity: a command's bytes, or what another entity told it.
 struct inbound {
-  std::uint32_t ordinal = 0;  // of the command that led here
-  std::string_view command;   // valid while `delivery::owner` lives
-  boxed_message tell;         // used when set
+  std::uint32_t ordinal = 0; // of the command that led here
+  std::string_view command;  // valid while `delivery::owner` lives
+  boxed_message tell;        // used when set
 };
 
 /// Pieces of an entity that is not active and that no checkpoint in force carries.
 using kept_pieces = std::vector<std::pair<std::uint32_t, std::shared_ptr<const std::string>>>;
 
 enum class activation : std::uint8_t {
-  none,    // it is active
-  fresh,   // load it from the checkpoint, or begin anew
-  kept,    // from `delivery::record`: passivated since the last checkpoint
+  none,  // it is active
+  fresh, // load it from the checkpoint, or begin anew
+  kept,  // from `delivery::record`: passivated since the last checkpoint
   adopted, // the checkpoint's pieces, and over them `delivery::record`'s, of another partition; its next share is all of it
 };
 
@@ -396,8 +396,8 @@ struct outputs {
   std::vector<event_number> left;      // effects of these groups are somebody else's: they are about to live elsewhere
   std::vector<slot_opened> opened;
   std::vector<slot_pull> pulls;
-  std::vector<slot_home> homes;        // what this replica found out about slots, for the router
-  bool reset = false;                  // end all entities, first of all: another state took the place of theirs
+  std::vector<slot_home> homes; // what this replica found out about slots, for the router
+  bool reset = false;           // end all entities, first of all: another state took the place of theirs
   std::vector<answer_out> answers;
   std::vector<refusal_out> refusals;
   std::vector<publication_out> publications;
@@ -412,8 +412,8 @@ struct outputs {
   bool leading_ended = false; // and effects are somebody else's
   std::vector<hash_out> hashes;
   std::optional<host_time> timer;
-  std::optional<std::string> fatal;  // the process must end
-  bool untrue = false;               // with `fatal`: nothing this replica keeps is to be believed; it begins again from nothing
+  std::optional<std::string> fatal; // the process must end
+  bool untrue = false; // with `fatal`: nothing this replica keeps is to be believed; it begins again from nothing
   std::optional<std::string> halted; // this partition stands still, and says why; the process goes on
 
   void clear() { *this = outputs{}; }

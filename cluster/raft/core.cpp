@@ -28,8 +28,8 @@ config usable(config c) {
   c.heartbeat = std::max(c.heartbeat, milliseconds{1});
   c.election_timeout_min = std::max(c.election_timeout_min, c.heartbeat);
   c.election_timeout_max = std::max(c.election_timeout_max, c.election_timeout_min);
-  for (auto* limit : {&c.append_bytes_max, &c.in_flight_requests_max, &c.in_flight_bytes_max, &c.uncommitted_entries_max,
-                      &c.committed_entries_max, &c.committed_bytes_max})
+  for (auto* limit : {&c.append_bytes_max, &c.in_flight_requests_max, &c.in_flight_bytes_max,
+                      &c.uncommitted_entries_max, &c.committed_entries_max, &c.committed_bytes_max})
     *limit = std::max<std::size_t>(*limit, 1);
   return c;
 }

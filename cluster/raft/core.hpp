@@ -23,8 +23,9 @@ struct config {
   std::size_t uncommitted_entries_max = 4096;
   std::size_t uncommitted_bytes_max = 16 * 1024 * 1024;
   std::size_t cached_bytes_max = 8 * 1024 * 1024; // of payloads kept for followers; older ones are loaded
-  log_index promote_lag_max = 256;                // a learner this close counts as caught up; no voter goes while those left are further behind
-  std::size_t committed_entries_max = 4096;       // handed out by one call; the rest follows with a tick
+  // A learner this close counts as caught up; no voter goes while those left are further behind.
+  log_index promote_lag_max = 256;
+  std::size_t committed_entries_max = 4096; // handed out by one call; the rest follows with a tick
   std::size_t committed_bytes_max = 16 * 1024 * 1024;
   std::size_t reads_max = 4096; // waiting for their round, own and of followers
 };

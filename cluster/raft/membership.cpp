@@ -141,9 +141,8 @@ std::optional<membership> core::impl::remove_learner(const membership& now) cons
 /// Close to the end of the log; and it has the entry that made it a learner, for who knows no members does not vote.
 bool core::impl::caught_up(node_id n) const {
   auto* p = find_peer(n);
-  return p && p->match >= configs_.latest_index() && p->state == flow::replicate &&
-         p->standing == standing::full && now_ - p->heard <= timeout_max_ &&
-         p->match + settings_.promote_lag_max >= log_.last_index();
+  return p && p->match >= configs_.latest_index() && p->state == flow::replicate && p->standing == standing::full &&
+         now_ - p->heard <= timeout_max_ && p->match + settings_.promote_lag_max >= log_.last_index();
 }
 
 /// A configuration whose majority does not answer could never be left again: its own entry would not commit. While its majority

@@ -47,7 +47,8 @@ void core::impl::on(vacate& in) {
   auto index = configs_.latest_index();
   auto term = log_.term_at(index); // 0: it is committed, and its place compacted
   bool knows_later = term == 0 ? index > in.index : std::pair{term, index} > std::pair{in.term, in.index};
-  if (role_ == role::leader || hears_leader() || installing_ || !writes_.is_idle() || log_.last_index() == 0 || knows_later) {
+  if (role_ == role::leader || hears_leader() || installing_ || !writes_.is_idle() || log_.last_index() == 0 ||
+      knows_later) {
     ++dropped_;
     return;
   }

@@ -52,8 +52,8 @@ void encode(const domain::catalogue_entry& from, proto::CatalogueEntry& to) {
 }
 
 domain::catalogue_entry decode(const proto::CatalogueEntry& from) {
-  return {{from.number()}, from.slug(),  {static_cast<std::uint16_t>(from.slot())},    from.defined(),
-          from.name(),     from.venue(), wall_time_from_ms(from.starts_at_ms()), from.time_zone()};
+  return {{from.number()}, from.slug(),  {static_cast<std::uint16_t>(from.slot())}, from.defined(),
+          from.name(),     from.venue(), wall_time_from_ms(from.starts_at_ms()),    from.time_zone()};
 }
 
 void encode(const domain::key_entry& from, proto::AddKey& to) {

@@ -5,6 +5,7 @@
 #include "core/errc.hpp"
 #include "core/result.hpp"
 
+#include <concepts>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -22,10 +23,10 @@ struct document {
   document::kind is = kind::null;
   bool boolean = false;
   std::int64_t integer = 0;
-  std::string text;                                      // string; of a real, its digits
-  std::vector<document> items;                           // array
-  std::vector<document_field> fields;                    // object, in file order
-  int line = 0;                                          // where it stands, from 1; 0: unknown
+  std::string text;                   // string; of a real, its digits
+  std::vector<document> items;        // array
+  std::vector<document_field> fields; // object, in file order
+  int line = 0;                       // where it stands, from 1; 0: unknown
 
   const document* find(std::string_view name) const;
 };
@@ -62,9 +63,11 @@ public:
   /// Missing or null leaves `to` as it is; with `required` a missing field is a mistake.
   object_reader& read(std::string_view name, std::string& to, bool required = false);
   object_reader& read(std::string_view name, bool& to, bool required = false);
+
   /// Integers must lie in [least, most].
   template <class Integer>
-  object_reader& read(std::string_view name, Integer& to, std::int64_t least, std::int64_t most, bool required = false) {
+  object_reader& read(std::string_view name, Integer& to, std::int64_t least, std::int64_t most,
+                      bool required = false) {
     if (auto value = integer(name, least, most, required))
       to = static_cast<Integer>(*value);
     return *this;
@@ -147,8 +150,7 @@ public:
 
   json_writer& field(std::string_view name, const char* text) { return key(name).string(text); }
 
-  template <class Integer>
-    requires std::is_integral_v<Integer>
+  template <std::integral Integer>
   json_writer& field(std::string_view name, Integer value) {
     key(name);
     if constexpr (std::is_same_v<Integer, bool>)

@@ -149,7 +149,10 @@ std::function<std::string()> encode_visits(const domain::waiting_room& room, std
 void decode_visits(const std::string& bytes, std::map<ticket_number, domain::visit>& visits) {
   auto p = parsed<proto::VisitChunk>(bytes);
   for (const auto& v : p.visits()) {
-    domain::visit made{v.claimed(), log_time_from_ms(v.deadline_ms()), {}, wall_time_from_ms(v.claimed_at_ms()),
+    domain::visit made{v.claimed(),
+                       log_time_from_ms(v.deadline_ms()),
+                       {},
+                       wall_time_from_ms(v.claimed_at_ms()),
                        wall_time_from_ms(v.expires_at_ms())};
     if (v.claimed())
       made.id = id_from<admission_id>(v.id());
@@ -203,8 +206,8 @@ std::shared_ptr<const domain::placed_event> decode(const proto::PlacedEvent& fro
   placed->revision = from.revision();
   placed->definition = decode(from.definition());
   for (const auto& b : from.blocks()) {
-    domain::placed_block block{{b.number()}, b.id(), b.name(), b.section(), b.area(), b.category(), b.capacity(),
-                               b.retired(), {}};
+    domain::placed_block block{{b.number()}, b.id(),       b.name(),    b.section(), b.area(),
+                               b.category(), b.capacity(), b.retired(), {}};
     block.seats.reserve(static_cast<std::size_t>(b.seats_size()));
     for (const auto& s : b.seats())
       block.seats.push_back({s.id(), s.row(), s.number(), s.category(), s.retired()});

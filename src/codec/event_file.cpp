@@ -344,7 +344,10 @@ std::string write_event_file(const event_definition& d) {
       for (const auto& row : block.rows) {
         w.begin_object().field("id", row.id).key("seats").begin_array();
         for (const auto& seat : row.seats)
-          w.begin_object().field("id", seat.id).field("number", seat.number).field("category", category(seat.category))
+          w.begin_object()
+              .field("id", seat.id)
+              .field("number", seat.number)
+              .field("category", category(seat.category))
               .end_object();
         w.end_array().end_object();
       }
@@ -354,14 +357,24 @@ std::string write_event_file(const event_definition& d) {
   }
   w.end_array().key("areas").begin_array();
   for (const auto& area : d.areas)
-    w.begin_object().field("id", area.id).field("name", area.name).field("category", category(area.category))
-        .field("capacity", area.capacity).end_object();
+    w.begin_object()
+        .field("id", area.id)
+        .field("name", area.name)
+        .field("category", category(area.category))
+        .field("capacity", area.capacity)
+        .end_object();
   w.end_array();
   const auto& a = d.admission;
-  w.key("admission").begin_object().field("usersPerMinute", a.users_per_minute)
-      .field("maxActiveUsers", a.max_active_users).field("activeTtlSeconds", a.active_ttl_seconds)
-      .field("claimWindowSeconds", a.claim_window_seconds).field("waitingTtlSeconds", a.waiting_ttl_seconds)
-      .field("batchMs", a.batch_ms).field("maxWaitingUsers", a.max_waiting_users).end_object();
+  w.key("admission")
+      .begin_object()
+      .field("usersPerMinute", a.users_per_minute)
+      .field("maxActiveUsers", a.max_active_users)
+      .field("activeTtlSeconds", a.active_ttl_seconds)
+      .field("claimWindowSeconds", a.claim_window_seconds)
+      .field("waitingTtlSeconds", a.waiting_ttl_seconds)
+      .field("batchMs", a.batch_ms)
+      .field("maxWaitingUsers", a.max_waiting_users)
+      .end_object();
   w.field("holdTtlSeconds", d.hold_ttl_seconds).field("holdExtensionsMax", d.hold_extensions_max);
   w.field("limitPerUser", d.limit_per_user).field("paymentWindowSeconds", d.payment_window_seconds);
   w.field("keepActiveAfterBooking", d.keep_active_after_booking);

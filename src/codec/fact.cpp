@@ -90,20 +90,20 @@ std::optional<domain::fact> decode_fact(std::string_view bytes) {
     return domain::ticket_ended{{in.ticket_ended().ticket()},
                                 static_cast<domain::ticket_state>(in.ticket_ended().state())};
   case proto::Fact::kStockDefined:
-    return domain::stock_defined{{in.stock_defined().block()}, in.stock_defined().capacity(),
-                                 in.stock_defined().blocked()};
+    return domain::stock_defined{
+        {in.stock_defined().block()}, in.stock_defined().capacity(), in.stock_defined().blocked()};
   case proto::Fact::kStockMoved: {
     const auto& p = in.stock_moved();
-    domain::stock_moved m{{p.block()}, {}, static_cast<domain::stock_move>(p.move()),
-                          {p.seats().begin(), p.seats().end()}, p.quantity()};
+    domain::stock_moved m{
+        {p.block()}, {}, static_cast<domain::stock_move>(p.move()), {p.seats().begin(), p.seats().end()}, p.quantity()};
     if (!read_id(p.hold(), m.hold))
       return std::nullopt;
     return m;
   }
   case proto::Fact::kReservationMoved: {
     const auto& p = in.reservation_moved();
-    domain::reservation_moved m{{}, {}, p.user(), static_cast<domain::reservation_state>(p.state()), p.seats(),
-                                p.amount(), p.reason()};
+    domain::reservation_moved m{{},        {},         p.user(),  static_cast<domain::reservation_state>(p.state()),
+                                p.seats(), p.amount(), p.reason()};
     if (!read_id(p.reservation(), m.reservation) || !read_id(p.hold(), m.hold))
       return std::nullopt;
     return m;

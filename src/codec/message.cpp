@@ -275,7 +275,7 @@ maybe take(const proto::AskReservation& p) {
 }
 
 maybe take(const proto::EventSummary& p) {
-  return domain::event_summary{{p.number()}, p.slug(),      p.name(),   p.venue(), wall_time_from_ms(p.starts_at_ms()),
+  return domain::event_summary{{p.number()},  p.slug(),    p.name(), p.venue(), wall_time_from_ms(p.starts_at_ms()),
                                p.time_zone(), p.removed(), p.by()};
 }
 

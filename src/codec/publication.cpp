@@ -168,8 +168,8 @@ bool makes_sense(const proto::PlacedBlock& p, std::uint32_t categories) {
 bool makes_sense(const proto::PlacedEvent& p) {
   if (p.number() == 0 || static_cast<std::uint32_t>(p.blocks_size()) > blocks_ever || !makes_sense(p.definition()))
     return false;
-  auto categories = static_cast<std::uint32_t>(p.categories_size() > 0 ? p.categories_size()
-                                                                       : p.definition().categories_size());
+  auto categories =
+      static_cast<std::uint32_t>(p.categories_size() > 0 ? p.categories_size() : p.definition().categories_size());
   for (int i = 0; i < p.blocks_size(); ++i)
     if (p.blocks(i).number() != static_cast<std::uint32_t>(i) + 1 || !makes_sense(p.blocks(i), categories))
       return false;

@@ -38,8 +38,8 @@ domain::ranking load(const entity_ref&, const loaded_pieces& pieces, const domai
   auto p = parsed<proto::RankingRecord>(*bytes);
   domain::ranking_state state;
   for (const auto& c : p.events())
-    state.events.emplace(event_number{c.number()}, domain::event_count{c.sequence(), c.date(), c.sold(),
-                                                                       wall_time_from_ms(c.last_sale_ms())});
+    state.events.emplace(event_number{c.number()},
+                         domain::event_count{c.sequence(), c.date(), c.sold(), wall_time_from_ms(c.last_sale_ms())});
   return domain::ranking{std::move(state)};
 }
 

@@ -20,8 +20,8 @@ void name_for_fail_stop(std::string_view name) {
 }
 
 void fail_stop(std::string_view what, const char* file, int line) {
-  std::fprintf(stderr, "FATAL %s%s:%d: %.*s; stopping, the log is intact: start again to recover\n", process_name().c_str(), file,
-               line, static_cast<int>(what.size()), what.data());
+  std::fprintf(stderr, "FATAL %s%s:%d: %.*s; stopping, the log is intact: start again to recover\n",
+               process_name().c_str(), file, line, static_cast<int>(what.size()), what.data());
   std::fflush(stderr);
   std::abort();
 }

@@ -26,8 +26,8 @@ std::string_view name_of(entity_kind kind);
 struct entity_ref {
   event_number event{};
   entity_kind kind{entity_kind::event};
-  block_number block{};  // of a seat block or area, else 0
-  std::string user;      // of a session, else empty
+  block_number block{}; // of a seat block or area, else 0
+  std::string user;     // of a session, else empty
 
   friend auto operator<=>(const entity_ref&, const entity_ref&) = default;
   friend bool operator==(const entity_ref&, const entity_ref&) = default;

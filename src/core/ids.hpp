@@ -15,6 +15,7 @@ struct id {
   Rep value{};
 
   friend auto operator<=>(const id&, const id&) = default;
+
   explicit constexpr operator bool() const { return value != 0; }
 };
 

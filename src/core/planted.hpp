@@ -11,13 +11,13 @@ namespace sluice {
 enum class planted : std::uint8_t {
   none,
   // the line
-  cap_off_by_one,     // one more inside than the cap allows
-  double_admission,   // a batch admits one more than the rate allows
-  skips_the_first,    // the second in line goes first
-  refills_bucket,     // a restart gives the outflow a full batch again
-  second_ticket,      // joining again gives another ticket
-  late_claim,         // what is due does not expire before a command
-  lost_pulse,         // a pulse for an event is not proposed
+  cap_off_by_one,   // one more inside than the cap allows
+  double_admission, // a batch admits one more than the rate allows
+  skips_the_first,  // the second in line goes first
+  refills_bucket,   // a restart gives the outflow a full batch again
+  second_ticket,    // joining again gives another ticket
+  late_claim,       // what is due does not expire before a command
+  lost_pulse,       // a pulse for an event is not proposed
   // seats and holds
   no_lapse_first,     // a hold that is due is still there for the command that comes with the entry
   pinned_lapses,      // a hold being paid for lapses
@@ -28,9 +28,9 @@ enum class planted : std::uint8_t {
   extends_lapsed,     // a session extends what its blocks let go in the same entry (found by simulation)
   removes_at_once,    // an event ends before the rest of its entry (found by simulation)
   // idempotency
-  forgets_key,        // the key of a hold is not remembered
-  any_request,        // a key answers any request
-  extends_again,      // only the last request to extend is remembered
+  forgets_key,   // the key of a hold is not remembered
+  any_request,   // a key answers any request
+  extends_again, // only the last request to extend is remembered
   // payment
   capture_first,      // money before seats
   guesses_outcome,    // an unknown capture counts as refused
@@ -39,33 +39,33 @@ enum class planted : std::uint8_t {
   keeps_sold,         // a cancelled reservation still counts as sold
   removes_in_payment, // an event can be removed while money moves
   // the partition
-  lost_note,          // a note is sent, but not kept until it arrived
-  repeated_note,      // a note that comes twice is executed twice
-  forgets_effects,    // a checkpoint leaves out the open charges
-  forgets_deadlines,  // a checkpoint leaves out the deadlines
-  drops_dirty,        // a checkpoint leaves out a session that went to sleep
-  late_share,         // an entity hands in its share after it changed again
-  unflushed,          // a checkpoint is in force before its pieces are flushed
-  skips_fsync,        // an entry is executed before it is durable
-  arrival_order,      // results of a superstep count in the order they arrive
-  log_time_restarts,  // a new leader's log time begins anew
-  wakes_ended_group,  // a removed event comes back from the last checkpoint
+  lost_note,         // a note is sent, but not kept until it arrived
+  repeated_note,     // a note that comes twice is executed twice
+  forgets_effects,   // a checkpoint leaves out the open charges
+  forgets_deadlines, // a checkpoint leaves out the deadlines
+  drops_dirty,       // a checkpoint leaves out a session that went to sleep
+  late_share,        // an entity hands in its share after it changed again
+  unflushed,         // a checkpoint is in force before its pieces are flushed
+  skips_fsync,       // an entry is executed before it is durable
+  arrival_order,     // results of a superstep count in the order they arrive
+  log_time_restarts, // a new leader's log time begins anew
+  wakes_ended_group, // a removed event comes back from the last checkpoint
   // codecs
-  codec_drops_fence,  // a confirmed hold's fence is not saved
-  codec_drops_stage,  // whether a turn was claimed is not saved
+  codec_drops_fence, // a confirmed hold's fence is not saved
+  codec_drops_stage, // whether a turn was claimed is not saved
   // between replicas
-  sends_early,        // a message leaves before the write it depends on is durable
-  forgets_rejoining,  // that the log was lost is not on disk
-  fetches_no_feed,    // a fetched checkpoint comes without the facts before it
-  keeps_old_entities, // another's state is installed under the entities of the own
-  keeps_old_pieces,   // or over the pieces of the own
-  leads_at_once,      // a leader acts before an entry of its own term is executed
-  followers_charge,   // not only the leader carries out effects
-  drops_open_charges, // a new leader does not begin again what is open
-  notes_sent_once,    // nor sends the notes again
+  sends_early,           // a message leaves before the write it depends on is durable
+  forgets_rejoining,     // that the log was lost is not on disk
+  fetches_no_feed,       // a fetched checkpoint comes without the facts before it
+  keeps_old_entities,    // another's state is installed under the entities of the own
+  keeps_old_pieces,      // or over the pieces of the own
+  leads_at_once,         // a leader acts before an entry of its own term is executed
+  followers_charge,      // not only the leader carries out effects
+  drops_open_charges,    // a new leader does not begin again what is open
+  notes_sent_once,       // nor sends the notes again
   offers_foreign_number, // a fetched checkpoint is offered under the number it had elsewhere (found by simulation)
   resends_everything,    // all open notes at once, however slow their receiver is (found by simulation)
-  reads_locally,      // a question is answered without asking the others whether it still leads
+  reads_locally,         // a question is answered without asking the others whether it still leads
   // slots that move
   sold_in_both,       // a slot that leaves is executed until it is taken
   moves_no_deadlines, // it comes without its deadlines
@@ -83,6 +83,7 @@ struct planted_name {
   std::string_view name;
 };
 
+// clang-format off
 #define SLUICE_PLANTED(x) planted_name{planted::x, #x}
 inline constexpr planted_name planted_names[] = {
     SLUICE_PLANTED(cap_off_by_one), SLUICE_PLANTED(double_admission), SLUICE_PLANTED(skips_the_first),
@@ -105,6 +106,7 @@ inline constexpr planted_name planted_names[] = {
     SLUICE_PLANTED(moves_no_charges), SLUICE_PLANTED(keeps_no_pieces), SLUICE_PLANTED(shifts_twice),
     SLUICE_PLANTED(overtakes_notes), SLUICE_PLANTED(shows_old_pieces), SLUICE_PLANTED(calls_off_late),
 };
+// clang-format on
 #undef SLUICE_PLANTED
 static_assert(std::size(planted_names) + 1 == static_cast<std::size_t>(planted::count_));
 

@@ -10,8 +10,8 @@
 namespace sluice::domain {
 
 struct area_state {
-  std::uint32_t target = 0;    // the capacity the definition asks for
-  std::uint32_t held = 0;      // pinned ones included
+  std::uint32_t target = 0; // the capacity the definition asks for
+  std::uint32_t held = 0;   // pinned ones included
   std::uint32_t confirmed = 0;
   std::uint32_t category = 0;
   std::int64_t price = 0;
@@ -45,6 +45,7 @@ public:
   stock_counts counts() const;
   /// Whether anything changed since the last call.
   bool take_changed();
+
   /// The holds among it.
   auto take_changed_holds() { return state_.holds.take_changed(); }
 
@@ -64,7 +65,7 @@ private:
   event_number event_;
   block_number number_;
   area_state state_;
-  hold_deadlines deadlines_; // of unpinned holds
+  hold_deadlines deadlines_;            // of unpinned holds
   std::uint32_t recorded_capacity_ = 0; // as the last stock_defined fact says
   bool stock_changed_ = false;
   bool changed_ = false;

@@ -31,7 +31,7 @@ struct catalogue_state {
   std::map<std::string, catalogue_entry> events; // by slug
   std::map<std::string, key_entry> keys;         // by name
   std::map<node_id, node_entry> nodes;
-  std::uint32_t last_node = 0; // highest id ever dealt
+  std::uint32_t last_node = 0;                   // highest id ever dealt
   std::map<std::string, join_token> join_tokens; // by hash
   std::uint32_t replication = 1;
   std::uint32_t feature_level = 0;
@@ -45,20 +45,25 @@ class catalogue {
 public:
   static constexpr std::size_t events_max = 10'000;
   static constexpr std::size_t keys_max = 1'000;
-  static constexpr std::size_t nodes_max = 64;          // active and draining
-  static constexpr std::size_t removed_nodes_max = 64;  // remembered; beyond, the oldest ids are forgotten
+  static constexpr std::size_t nodes_max = 64;         // active and draining
+  static constexpr std::size_t removed_nodes_max = 64; // remembered; beyond, the oldest ids are forgotten
   static constexpr std::size_t join_tokens_max = 100;
   static constexpr std::size_t address_bytes_max = 255;
   static constexpr std::size_t version_bytes_max = 64;
 
   catalogue() = default;
+
   explicit catalogue(catalogue_state state) : state_{std::move(state)} {}
 
   void begin(const moment&, effects&) {}
+
   void apply(const moment& at, const message& m, effects& out);
   void finish(const moment& at, effects& out);
+
   reply ask(const entry_time&, const message&) const { return refusal{errc::not_found, {}, {}}; }
+
   std::optional<log_time> next_deadline(const entry_time&) const { return std::nullopt; }
+
   void publish_all(const entry_time& now, effects& out);
 
   const catalogue_state& state() const { return state_; }
@@ -84,7 +89,9 @@ private:
   std::optional<refusal> can_not_go(const node_entry& node, node_state wanted) const;
   /// Of those not removed: there a name is given once.
   node_entry* present(const std::string& name);
+
   const node_entry* present(const std::string& name) const { return const_cast<catalogue*>(this)->present(name); }
+
   const node_entry* with_disk(std::uint64_t disk) const;
   std::size_t active_members() const;
   void audit(cluster_changed what, effects& out) const;

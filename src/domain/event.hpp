@@ -20,7 +20,7 @@ struct event_head {
   bool opened_by_hand = false;
   bool closed_by_hand = false;
   bool paused = false;
-  bool draining = false; // feature level 2
+  bool draining = false;         // feature level 2
   bool window_told_open = false; // what blocks were told last
   std::string text;
   std::map<block_number, stock_counts> stock;

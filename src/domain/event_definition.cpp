@@ -177,9 +177,8 @@ std::vector<definition_error> check(const event_definition& d) {
   c.name("/id", d.id);
   c.text("/name", d.name, 200, false);
   c.text("/venue", d.venue, 200);
-  if (d.currency.size() != 3 || !std::all_of(d.currency.begin(), d.currency.end(), [](char x) {
-        return x >= 'A' && x <= 'Z';
-      }))
+  if (d.currency.size() != 3 ||
+      !std::all_of(d.currency.begin(), d.currency.end(), [](char x) { return x >= 'A' && x <= 'Z'; }))
     c.fail("/currency", "must be an ISO 4217 code such as EUR");
   if (d.sale_opens_at && d.sale_closes_at && *d.sale_closes_at <= *d.sale_opens_at)
     c.fail("/sale/closesAt", "must be later than /sale/opensAt");

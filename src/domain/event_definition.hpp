@@ -15,13 +15,13 @@ namespace sluice::domain {
 
 /// How the waiting room lets people through. Ranges are checked by `check`.
 struct admission_settings {
-  std::uint32_t users_per_minute = 600;       // outflow; 1 .. 6 000 000
-  std::uint32_t max_active_users = 1000;      // ADMITTED + ACTIVE; 1 .. 1 000 000
-  std::uint32_t active_ttl_seconds = 600;     // how long an admitted visit lasts; 5 .. 86 400
-  std::uint32_t claim_window_seconds = 120;   // how long a turn waits to be claimed; 1 .. 86 400
-  std::uint32_t waiting_ttl_seconds = 86400;  // how long a ticket waits at most; 10 .. 604 800
-  std::uint32_t batch_ms = 100;               // pulse of the outflow, and its burst; 10 .. 10 000
-  std::uint32_t max_waiting_users = 0;        // 0: no limit but the node's; else joins beyond it are refused
+  std::uint32_t users_per_minute = 600;      // outflow; 1 .. 6 000 000
+  std::uint32_t max_active_users = 1000;     // ADMITTED + ACTIVE; 1 .. 1 000 000
+  std::uint32_t active_ttl_seconds = 600;    // how long an admitted visit lasts; 5 .. 86 400
+  std::uint32_t claim_window_seconds = 120;  // how long a turn waits to be claimed; 1 .. 86 400
+  std::uint32_t waiting_ttl_seconds = 86400; // how long a ticket waits at most; 10 .. 604 800
+  std::uint32_t batch_ms = 100;              // pulse of the outflow, and its burst; 10 .. 10 000
+  std::uint32_t max_waiting_users = 0;       // 0: no limit but the node's; else joins beyond it are refused
 
   friend bool operator==(const admission_settings&, const admission_settings&) = default;
 };
@@ -56,8 +56,8 @@ struct category_definition {
 };
 
 struct seat_definition {
-  std::string id;       // unique in the event
-  std::string number;   // as printed
+  std::string id;             // unique in the event
+  std::string number;         // as printed
   std::uint32_t category = 0; // index into the event's categories
 
   friend bool operator==(const seat_definition&, const seat_definition&) = default;
@@ -102,7 +102,7 @@ struct event_definition {
   std::string venue;
   wall_time starts_at{};
   std::string time_zone = "UTC"; // IANA name
-  std::string local_date;        // YYYY-MM-DD of starts_at in time_zone; derived by the codec, what the ranking counts by
+  std::string local_date; // YYYY-MM-DD of starts_at in time_zone; derived by the codec, what the ranking counts by
   std::optional<wall_time> sale_opens_at;  // absent: open from the start
   std::optional<wall_time> sale_closes_at; // absent: until the operator closes it
   std::string currency = "EUR";            // ISO 4217
@@ -110,9 +110,9 @@ struct event_definition {
   std::vector<section_definition> sections;
   std::vector<area_definition> areas;
   admission_settings admission;
-  std::uint32_t hold_ttl_seconds = 300;    // 5 .. 86 400
-  std::uint32_t hold_extensions_max = 1;   // each adds one hold TTL; 0 .. 10
-  std::uint32_t limit_per_user = 8;        // seats and places, held or confirmed; 1 .. 10 000
+  std::uint32_t hold_ttl_seconds = 300;       // 5 .. 86 400
+  std::uint32_t hold_extensions_max = 1;      // each adds one hold TTL; 0 .. 10
+  std::uint32_t limit_per_user = 8;           // seats and places, held or confirmed; 1 .. 10 000
   std::uint32_t payment_window_seconds = 120; // from pay to the latest capture attempt's start; 10 .. 3 600
   bool keep_active_after_booking = false;
   identity_mode identity = identity_mode::trusted;

@@ -89,6 +89,7 @@ struct stock_counts {
   std::uint32_t blocked = 0;
 
   std::uint32_t capacity() const { return available + held + confirmed + blocked; }
+
   friend bool operator==(const stock_counts&, const stock_counts&) = default;
 };
 
@@ -315,10 +316,10 @@ struct held_seat {
 struct part_held {
   hold_id hold;
   block_number block;
-  std::vector<held_seat> seats;  // of a seat block
-  std::uint32_t quantity = 0;    // of an area
-  std::uint32_t category = 0;    // of an area
-  std::int64_t price = 0;        // of an area, each
+  std::vector<held_seat> seats; // of a seat block
+  std::uint32_t quantity = 0;   // of an area
+  std::uint32_t category = 0;   // of an area
+  std::int64_t price = 0;       // of an area, each
 };
 
 /// Tell of a block or area: nothing of the part was held.
@@ -362,9 +363,9 @@ enum class node_state : std::uint8_t {
 struct node_entry {
   node_id id{};
   std::string name;
-  std::string peer_address; // host:port for the other nodes; empty once removed
-  std::string http_address; // host:port for clients; empty once removed
-  std::uint64_t disk = 0;   // random, made together with the node's data folder
+  std::string peer_address;     // host:port for the other nodes; empty once removed
+  std::string http_address;     // host:port for clients; empty once removed
+  std::uint64_t disk = 0;       // random, made together with the node's data folder
   std::uint32_t generation = 1; // of the disk under this name: 1, 2, …
   node_role role = node_role::member;
   node_state state = node_state::active;
@@ -382,7 +383,7 @@ struct found_cluster {
   std::string admin_key_hash;
   std::optional<node_entry> first = std::nullopt; // who founds it; absent in logs of before nodes were listed
   std::uint32_t epoch = 1;
-  std::string recovered = {}; // for the audit: founded by one node without its majority, and what it had not
+  std::string recovered = {};   // for the audit: founded by one node without its majority, and what it had not
   event_number last_event = {}; // numbers up to here are known to some partition, and never given again
 };
 
@@ -495,12 +496,13 @@ struct sold_count {
 };
 
 using message =
-    std::variant<pulse, define_event, control_event, put_off_removal, set_admission, join, leave, claim_turn, complete_visit, ask_ticket,
-                 stock_changed, visit_done, sale_settled, charges_changed, count_received, define_seats, define_area, sale_window,
-                 hold_seats, hold_places, extend_hold_part, pin_hold, release_hold_part, confirm_hold_part, give_back,
-                 open_visit, close_visit, request_hold, extend_hold, release_hold, pay_hold, cancel_reservation,
-                 charge_settled, ask_hold, ask_reservation, ask_reservations, part_held, part_refused, part_pinned,
-                 part_lapsed, found_cluster, register_event, event_summary, add_key, remove_key, sold_count,
-                 add_join_token, join_cluster, announce_node, change_node, set_replication, activate_feature, note_deed>;
+    std::variant<pulse, define_event, control_event, put_off_removal, set_admission, join, leave, claim_turn,
+                 complete_visit, ask_ticket, stock_changed, visit_done, sale_settled, charges_changed, count_received,
+                 define_seats, define_area, sale_window, hold_seats, hold_places, extend_hold_part, pin_hold,
+                 release_hold_part, confirm_hold_part, give_back, open_visit, close_visit, request_hold, extend_hold,
+                 release_hold, pay_hold, cancel_reservation, charge_settled, ask_hold, ask_reservation,
+                 ask_reservations, part_held, part_refused, part_pinned, part_lapsed, found_cluster, register_event,
+                 event_summary, add_key, remove_key, sold_count, add_join_token, join_cluster, announce_node,
+                 change_node, set_replication, activate_feature, note_deed>;
 
 } // namespace sluice::domain

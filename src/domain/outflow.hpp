@@ -25,6 +25,7 @@ public:
   };
 
   outflow() = default;
+
   explicit outflow(const state& saved) : state_{saved} {}
 
   /// A new rate counts from `now` on. The first call starts with one full batch.

@@ -53,7 +53,14 @@ public:
     auto& placed = slot(block.id);
     if (placed.number && placed.area)
       return error{errc::event_in_sale, "'" + block.id + "' is an area and can not become a block"};
-    placed = {take_number(placed), block.id, block.name, section, false, 0, 0, false,
+    placed = {take_number(placed),
+              block.id,
+              block.name,
+              section,
+              false,
+              0,
+              0,
+              false,
               place_seats(placed.seats, block, category_numbers_)};
     return std::nullopt;
   }
@@ -67,7 +74,7 @@ public:
       return error{errc::event_in_sale, "area '" + area.id + "' has " + std::to_string(taken) +
                                             " places held or sold; its capacity can not be lower"};
     placed = {take_number(placed), area.id, area.name, {}, true, category_numbers_.at(area.category),
-              area.capacity, false, {}};
+              area.capacity,       false,   {}};
     return std::nullopt;
   }
 

@@ -47,7 +47,7 @@ struct placed_event {
   event_number number;
   std::uint32_t revision = 0;
   event_definition definition;
-  std::vector<placed_block> blocks; // blocks[i].number == i + 1
+  std::vector<placed_block> blocks;    // blocks[i].number == i + 1
   std::vector<std::string> categories; // ids of all there ever were, by number
 
   friend bool operator==(const placed_event&, const placed_event&) = default;
@@ -63,11 +63,11 @@ struct board_update {
   std::uint32_t active = 0; // ADMITTED + ACTIVE
   std::uint64_t admitted_total = 0;
   std::uint64_t completed_total = 0;
-  std::uint64_t sold = 0;    // seats and places paid for
-  std::int64_t revenue = 0;  // minor units
+  std::uint64_t sold = 0;   // seats and places paid for
+  std::int64_t revenue = 0; // minor units
   admission_settings admission;
-  std::string text; // the operator's message
-  std::vector<ticket_number> gone; // tickets beyond now_serving that will not be served; full: all of them
+  std::string text;                    // the operator's message
+  std::vector<ticket_number> gone;     // tickets beyond now_serving that will not be served; full: all of them
   std::vector<std::uint32_t> waits_ms; // of those let through by this change
 
   friend bool operator==(const board_update&, const board_update&) = default;

@@ -9,9 +9,8 @@ namespace sluice::domain {
 
 void ranking::begin(const moment& at, effects&) {
   auto last_sales = last_sale_by_date();
-  auto gone = std::erase_if(state_.events, [&](const auto& entry) {
-    return last_sales.at(entry.second.date) + retention <= at.now.wall;
-  });
+  auto gone = std::erase_if(
+      state_.events, [&](const auto& entry) { return last_sales.at(entry.second.date) + retention <= at.now.wall; });
   changed_ = changed_ || gone > 0;
 }
 

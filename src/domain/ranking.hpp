@@ -33,12 +33,15 @@ public:
   static constexpr std::chrono::days retention{30};
 
   ranking() = default;
+
   explicit ranking(ranking_state state) : state_{std::move(state)} {}
 
   void begin(const moment& at, effects& out);
   void apply(const moment& at, const message& m, effects& out);
   void finish(const moment& at, effects& out);
+
   reply ask(const entry_time&, const message&) const { return refusal{errc::not_found, {}, {}}; }
+
   std::optional<log_time> next_deadline(const entry_time& now) const;
   void publish_all(const entry_time& now, effects& out);
 

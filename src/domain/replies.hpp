@@ -17,7 +17,7 @@ namespace sluice::domain {
 /// Nothing changed, and why.
 struct refusal {
   errc why{};
-  std::string detail;                                    // for people
+  std::string detail;                                     // for people
   std::vector<std::pair<block_number, seat_index>> seats; // of seat_not_available
 
   friend bool operator==(const refusal&, const refusal&) = default;
@@ -31,8 +31,8 @@ struct done {
 struct ticket_reply {
   ticket_number ticket;
   ticket_state state{};
-  bool passed_at_once = false;  // this very join was let through
-  wall_time ends{};             // WAITING: ticket expires; ADMITTED: claim before; ACTIVE: visit expires
+  bool passed_at_once = false; // this very join was let through
+  wall_time ends{};            // WAITING: ticket expires; ADMITTED: claim before; ACTIVE: visit expires
 
   friend bool operator==(const ticket_reply&, const ticket_reply&) = default;
 };
@@ -57,6 +57,7 @@ struct priced_part {
   std::int64_t price = 0; // each, of an area
 
   std::uint32_t count() const { return area ? quantity : static_cast<std::uint32_t>(seats.size()); }
+
   friend bool operator==(const priced_part&, const priced_part&) = default;
 };
 

@@ -89,7 +89,7 @@ private:
   seat_block_state state_;
   hold_deadlines deadlines_; // of unpinned holds
   stock_counts counts_;
-  stock_counts recorded_; // as the last stock_defined fact says
+  stock_counts recorded_;        // as the last stock_defined fact says
   std::set<seat_index> touched_; // since the last publication
   bool stock_changed_ = false;
   bool changed_ = false; // since the last checkpoint

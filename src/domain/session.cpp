@@ -86,7 +86,9 @@ reply session::ask(const entry_time& now, const message& m) const {
                                            [](const auto& a, const auto& b) { return a.created > b.created; });
                           return all;
                         },
-                        [](const auto&) -> reply { return refusal{errc::not_found, {}, {}}; },
+                        [](const auto&) -> reply {
+                          return refusal{errc::not_found, {}, {}};
+                        },
                     },
                     m);
 }

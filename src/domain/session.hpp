@@ -39,8 +39,8 @@ struct session_hold {
 struct payment {
   std::optional<charge_step> step;
   std::uint32_t attempt = 0;
-  log_time give_up{};                 // of authorise: compensate then; of capture and refund: STUCK from then on
-  std::optional<log_time> retry_at;   // the provider's answer was unknown: ask again then
+  log_time give_up{};               // of authorise: compensate then; of capture and refund: STUCK from then on
+  std::optional<log_time> retry_at; // the provider's answer was unknown: ask again then
   payment_method method{};
   std::string card;
 
@@ -79,7 +79,7 @@ struct session_state {
   std::map<hold_id, session_hold> holds;
   std::map<reservation_id, reservation> reservations;
   std::map<std::string, remembered> keys;
-  std::deque<hold_id> lapsed; // the last few, so that their owner hears "lapsed", not "unknown"
+  std::deque<hold_id> lapsed;   // the last few, so that their owner hears "lapsed", not "unknown"
   std::deque<hold_id> released; // by their owner, the last few, so that a repeated release is answered alike
 
   bool empty() const { return !admission && holds.empty() && reservations.empty() && keys.empty(); }
@@ -105,10 +105,12 @@ public:
 
   void begin(const moment& at, effects& out);
   void apply(const moment& at, const message& m, effects& out);
+
   void finish(const moment&, effects&) {}
 
   reply ask(const entry_time& now, const message& m) const;
   std::optional<log_time> next_deadline(const entry_time& now) const;
+
   void publish_all(const entry_time&, effects&) {}
 
   const session_state& state() const { return state_; }

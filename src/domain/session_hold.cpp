@@ -29,8 +29,8 @@ void session::on(const moment& at, const request_hold& c, effects& out) {
   asked.expires = at.now.wall + (asked.deadline - at.now.log);
   for (const auto& part : c.parts) {
     if (part.area)
-      out.push_back(tell{entity_ref::of_area(event_, part.block),
-                         hold_places{c.hold, user_, part.quantity, asked.deadline}});
+      out.push_back(
+          tell{entity_ref::of_area(event_, part.block), hold_places{c.hold, user_, part.quantity, asked.deadline}});
     else
       out.push_back(
           tell{entity_ref::of_seat_block(event_, part.block), hold_seats{c.hold, user_, part.seats, asked.deadline}});

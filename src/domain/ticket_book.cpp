@@ -103,8 +103,7 @@ std::size_t ticket_book::bytes() const {
   auto total = index_.bytes() + chunks_.capacity() * sizeof(chunks_[0]);
   for (const auto& chunk : chunks_)
     total += sizeof(ticket_chunk) + chunk->states.capacity() + 4 * chunk->joined_ms.capacity() +
-             2 * chunk->joined_high.capacity() +
-             4 * chunk->user_ends.capacity() + chunk->users.capacity();
+             2 * chunk->joined_high.capacity() + 4 * chunk->user_ends.capacity() + chunk->users.capacity();
   return total;
 }
 

@@ -21,12 +21,13 @@ struct ticket_chunk {
 
   log_time first_joined{};
   std::vector<ticket_state> states;
-  std::vector<std::uint32_t> joined_ms;  // after first_joined, the lower 32 bits
+  std::vector<std::uint32_t> joined_ms;   // after first_joined, the lower 32 bits
   std::vector<std::uint16_t> joined_high; // the others; empty while all are 0, for the first 49 days
-  std::vector<std::uint32_t> user_ends;  // where each user's bytes end in `users`
+  std::vector<std::uint32_t> user_ends;   // where each user's bytes end in `users`
   std::string users;
 
   std::uint32_t size() const { return static_cast<std::uint32_t>(states.size()); }
+
   friend bool operator==(const ticket_chunk&, const ticket_chunk&) = default;
 };
 
@@ -54,6 +55,7 @@ public:
 
   /// Chunks changed since the last call, by number. They stay as they are: the book copies before it changes one.
   std::vector<std::pair<std::uint32_t, std::shared_ptr<const ticket_chunk>>> take_changed();
+
   const std::vector<std::shared_ptr<ticket_chunk>>& chunks() const { return chunks_; }
 
   /// Restores a saved chunk; called in number order from 0, before anything else.

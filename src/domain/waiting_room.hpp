@@ -21,8 +21,8 @@ namespace sluice::domain {
 /// An ADMITTED or ACTIVE ticket.
 struct visit {
   bool claimed = false;
-  log_time deadline{};      // of the claim window, then of the visit
-  admission_id id{};        // once claimed
+  log_time deadline{}; // of the claim window, then of the visit
+  admission_id id{};   // once claimed
   wall_time claimed_at{};
   wall_time expires_at{};
 
@@ -84,6 +84,7 @@ public:
   ended_ticket end(ticket_number t, ticket_state state);
 
   const visit* visit_of(ticket_number t) const;
+
   const ticket_book& book() const { return book_; }
 
   ticket_book& book() { return book_; }

@@ -101,9 +101,11 @@ std::shared_ptr<const void> bridge_services::room_for_file(std::size_t most) {
 }
 
 bridge::bridge(io_thread& thread, bridge_services& services)
-    : thread_{thread}, services_{services},
-      requester_{thread.context(), services.routes,
-                 {services.shared.limits.in_flight_max, services.shared.limits.answer_timeout}, services.in_flight} {
+    : thread_{thread}, services_{services}, requester_{thread.context(),
+                                                       services.routes,
+                                                       {services.shared.limits.in_flight_max,
+                                                        services.shared.limits.answer_timeout},
+                                                       services.in_flight} {
   fill_random(&request_prefix_, sizeof(request_prefix_));
   services_.models.add_listener(*this);
 }
@@ -487,8 +489,8 @@ void bridge::tick(std::chrono::steady_clock::time_point now) {
   }
 }
 
-void bridge::await_reservation(const call_ptr& c, const reservation_id& id,
-                               std::chrono::steady_clock::time_point until, on_reservation done) {
+void bridge::await_reservation(const call_ptr& c, const reservation_id& id, std::chrono::steady_clock::time_point until,
+                               on_reservation done) {
   waiters_.emplace(id, reservation_waiter{c->reply, until, std::move(done)});
   ++waiter_count_;
 }

@@ -37,12 +37,12 @@ struct credentials {
 struct node_services {
   std::string version;
   std::string name;
-  std::function<std::vector<std::string>()> not_ready; // reasons; empty: ready
-  std::function<std::string()> metrics;                // Prometheus text
-  std::function<void(std::function<void(std::string)>)> describe_cluster;             // JSON
-  std::function<void(std::uint32_t event, std::function<void(std::string)>)> verify;  // JSON
-  std::function<void(std::uint32_t event, std::function<void(std::string)>)> audit;   // JSON
-  std::function<void(std::function<void(std::string)>)> list_entities;                // JSON
+  std::function<std::vector<std::string>()> not_ready;                               // reasons; empty: ready
+  std::function<std::string()> metrics;                                              // Prometheus text
+  std::function<void(std::function<void(std::string)>)> describe_cluster;            // JSON
+  std::function<void(std::uint32_t event, std::function<void(std::string)>)> verify; // JSON
+  std::function<void(std::uint32_t event, std::function<void(std::string)>)> audit;  // JSON
+  std::function<void(std::function<void(std::string)>)> list_entities;               // JSON
   std::function<void(const entity_ref&, std::function<void(std::string)>)> inspect_entity;
   /// JSON; without `after` the latest entries.
   std::function<std::string(partition_id, std::optional<log_index> after, std::size_t limit)> inspect_log;
@@ -58,11 +58,13 @@ struct node_services {
   enum class move_state : std::uint8_t { impossible, begun, under_way, done };
   using on_moved = std::function<void(move_state, std::string error)>;
   std::function<void(event_number, partition_id to, on_moved done)> move;
+
   struct event_place {
     partition_id partition;
     std::string leader;                    // of that partition, a name
     std::optional<partition_id> moving_to; // it stands still
   };
+
   /// `done` once, from any thread; nothing: it could not be asked.
   std::function<void(event_number, std::function<void(std::optional<event_place>)> done)> place;
   std::function<void(on_done done)> rebalance;
@@ -101,11 +103,11 @@ struct call {
   exchange reply;
   std::vector<std::string> parameters; // of the path, decoded
   std::string request_id;
-  std::shared_ptr<event_view> event;       // of routes under an event
-  std::shared_ptr<const plan_view> plan;   // likewise
-  claims who;                              // of routes that need a token
-  std::string token;                       // as sent
-  std::string key_name;                    // of admin routes
+  std::shared_ptr<event_view> event;     // of routes under an event
+  std::shared_ptr<const plan_view> plan; // likewise
+  claims who;                            // of routes that need a token
+  std::string token;                     // as sent
+  std::string key_name;                  // of admin routes
   domain::key_role role{};
 };
 
@@ -187,7 +189,8 @@ public:
   /// Calls `done` with the reservation's next state that is final for a waiter, or null when `until` passed; not at all
   /// once the call was answered or its client is gone.
   using on_reservation = std::function<void(const domain::reservation_reply*)>;
-  void await_reservation(const call_ptr& c, const reservation_id& id, std::chrono::steady_clock::time_point until, on_reservation done);
+  void await_reservation(const call_ptr& c, const reservation_id& id, std::chrono::steady_clock::time_point until,
+                         on_reservation done);
 
   /// Looks every tick whether there is something new to answer; true ends it.
   struct poller {
@@ -220,7 +223,7 @@ private:
   };
 
   std::multimap<reservation_id, reservation_waiter> waiters_;
-  std::atomic<std::size_t> waiter_count_{0}; // read by actor threads
+  std::atomic<std::size_t> waiter_count_{0};      // read by actor threads
   std::chrono::steady_clock::time_point swept_{}; // when those nobody waits for any more were last dropped
 };
 

@@ -66,11 +66,12 @@ public:
       asio::post(socket_.get_executor(), [handler = std::move(handler), ec, size]() mutable { handler(ec, size); });
       return;
     }
-    socket_.async_wait(wanted_, [this, into, handler = std::move(handler)](const boost::system::error_code& failed) mutable {
-      if (failed)
-        return handler(failed, std::size_t{0});
-      async_read_some(into, std::move(handler));
-    });
+    socket_.async_wait(wanted_,
+                       [this, into, handler = std::move(handler)](const boost::system::error_code& failed) mutable {
+                         if (failed)
+                           return handler(failed, std::size_t{0});
+                         async_read_some(into, std::move(handler));
+                       });
   }
 
   /// After write_some said would_block: calls back when it is worth another try.

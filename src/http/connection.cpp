@@ -50,10 +50,9 @@ void connection::read_more() {
   if (in_.size() < in_size_ + read_size)
     in_.resize(in_size_ + read_size);
   reading_ = true;
-  socket_.async_read_some(asio::buffer(in_.data() + in_size_, in_.size() - in_size_),
-                          [self = shared_from_this()](const boost::system::error_code& ec, std::size_t size) {
-                            self->on_read(ec, size);
-                          });
+  socket_.async_read_some(
+      asio::buffer(in_.data() + in_size_, in_.size() - in_size_),
+      [self = shared_from_this()](const boost::system::error_code& ec, std::size_t size) { self->on_read(ec, size); });
 }
 
 void connection::on_read(const boost::system::error_code& ec, std::size_t size) {

@@ -26,6 +26,7 @@ class connection;
 class exchange {
 public:
   exchange() = default;
+
   exchange(std::weak_ptr<connection> to, std::uint32_t turn) : to_{std::move(to)}, turn_{turn} {}
 
   void answer(const response& r) const;
@@ -72,6 +73,7 @@ public:
 
   void start();
   void answer(std::uint32_t turn, const response& r);
+
   bool awaits(std::uint32_t turn) const { return turn == turn_ && phase_ == phase::answering; }
 
   std::optional<client_socket> take_over(std::uint32_t turn);
@@ -79,6 +81,7 @@ public:
   /// Closes when the present phase took too long. Called about twice a second.
   void check_deadline(std::chrono::steady_clock::time_point now);
   void close();
+
   /// Nothing is under way: it may be closed without harm.
   bool is_idle() const { return phase_ == phase::idle; }
 

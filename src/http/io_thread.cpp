@@ -40,8 +40,8 @@ void require_free(const asio::ip::tcp::endpoint& at) {
 }
 
 io_thread::io_thread(edge& shared, const asio::ip::tcp::endpoint& at)
-    : shared_{shared}, acceptor_{context_}, tick_{context_}, accept_pause_{context_},
-      now_{std::chrono::steady_clock::now()} {
+    : shared_{shared}, acceptor_{context_}, tick_{context_},
+      accept_pause_{context_}, now_{std::chrono::steady_clock::now()} {
   acceptor_.open(at.protocol());
   acceptor_.set_option(asio::socket_base::reuse_address{true});
   acceptor_.set_option(reuse_port{true});
@@ -102,9 +102,8 @@ void io_thread::join() {
 }
 
 void io_thread::accept() {
-  acceptor_.async_accept(context_, [this](const boost::system::error_code& ec, tcp_socket socket) {
-    on_accept(ec, std::move(socket));
-  });
+  acceptor_.async_accept(
+      context_, [this](const boost::system::error_code& ec, tcp_socket socket) { on_accept(ec, std::move(socket)); });
 }
 
 void io_thread::on_accept(const boost::system::error_code& ec, tcp_socket socket) {
@@ -136,7 +135,9 @@ void io_thread::on_accept(const boost::system::error_code& ec, tcp_socket socket
     turn_away(std::move(socket));
   } else {
     ++shared_.figures.connections;
-    auto c = std::make_shared<connection>(client_socket{std::move(socket), shared_.tls ? shared_.tls->current() : nullptr}, *this, std::move(address), counted);
+    auto c =
+        std::make_shared<connection>(client_socket{std::move(socket), shared_.tls ? shared_.tls->current() : nullptr},
+                                     *this, std::move(address), counted);
     c->place = connections_.size();
     connections_.push_back(c);
     c->start();

@@ -56,10 +56,11 @@ private:
 
 struct edge {
   server_limits limits;
-  std::shared_ptr<edge_tls> tls; // null: plain HTTP
+  std::shared_ptr<edge_tls> tls;    // null: plain HTTP
   std::atomic<bool> crowded{false}; // memory is nearly used up: nobody new is let into a line
-  std::vector<std::atomic<bool>> crowded_partitions; // it is so at a node that has a replica; sized before the first request
-  bool insecure_admin = false;      // the admin API answers plain HTTP from other machines
+  // It is so at a node that has a replica; sized before the first request.
+  std::vector<std::atomic<bool>> crowded_partitions;
+  bool insecure_admin = false; // the admin API answers plain HTTP from other machines
   edge_figures figures;
   address_counts addresses;
 };
@@ -98,6 +99,7 @@ public:
   body_terms terms_for(const request& r) override { return handler_->terms_for(r); }
 
   void handle(request& r, exchange reply) override;
+
   response refuse(errc why, const request& r) override { return handler_->refuse(why, r); }
 
   void closed(connection& c) override;

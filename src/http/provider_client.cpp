@@ -254,9 +254,8 @@ void provider_client::stop() {
 
 void provider_client::call(actors::provider_request request, std::function<void(actors::provider_result)> done) {
   auto deadline = std::chrono::steady_clock::now() + request.deadline;
-  asio::post(context_, [this, w = wanted{std::move(request), std::move(done), deadline}]() mutable {
-    submit(std::move(w));
-  });
+  asio::post(context_,
+             [this, w = wanted{std::move(request), std::move(done), deadline}]() mutable { submit(std::move(w)); });
 }
 
 void provider_client::submit(wanted w) {

@@ -105,7 +105,8 @@ void push_hub::add_seats_stream(bridge& b, const call_ptr& c) {
 }
 
 void push_hub::add_reservation_stream(bridge& b, const call_ptr& c, const reservation_id& id) {
-  add(b, c, [this, c, id](client_socket s) { return std::make_shared<reservation_stream>(*this, std::move(s), c, id); });
+  add(b, c,
+      [this, c, id](client_socket s) { return std::make_shared<reservation_stream>(*this, std::move(s), c, id); });
 }
 
 void push_hub::changed(const std::shared_ptr<const domain::reservation_update>& update) {

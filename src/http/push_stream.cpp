@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::chrono::seconds silence_max{15};
 constexpr std::size_t behind_max = std::size_t{64} * 1024; // bytes kept for a slow client
-constexpr std::chrono::seconds position_every{1}; // the front moves ten times a second; people read slower
+constexpr std::chrono::seconds position_every{1};          // the front moves ten times a second; people read slower
 
 /// The provider's word is still to come.
 bool awaits_provider(const domain::reservation_reply& r) {

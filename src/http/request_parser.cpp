@@ -1,8 +1,8 @@
 #include "http/request_parser.hpp"
 
+#include <boost/asio/buffer.hpp>
 #include <boost/beast/core/string.hpp>
 #include <boost/beast/http/error.hpp>
-#include <boost/asio/buffer.hpp>
 
 #include <algorithm>
 #include <limits>
@@ -60,8 +60,8 @@ errc request_parser::refusal(const beast::error_code& ec) const {
   return errc::bad_request;
 }
 
-void request_parser::on_request_impl(beast::http::verb verb, beast::string_view, beast::string_view target,
-                                     int version, beast::error_code& ec) {
+void request_parser::on_request_impl(beast::http::verb verb, beast::string_view, beast::string_view target, int version,
+                                     beast::error_code& ec) {
   line_seen_ = true;
   if (target.size() > limits_.target_bytes_max)
     return refuse(errc::uri_too_long, ec);

@@ -37,7 +37,9 @@ public:
 private:
   void on_request_impl(beast::http::verb verb, beast::string_view method_text, beast::string_view target, int version,
                        beast::error_code& ec) override;
+
   void on_response_impl(int, beast::string_view, int, beast::error_code&) override {}
+
   void on_field_impl(beast::http::field name, beast::string_view name_text, beast::string_view value,
                      beast::error_code& ec) override;
   void on_header_impl(beast::error_code& ec) override;
@@ -45,6 +47,7 @@ private:
   std::size_t on_body_impl(beast::string_view body, beast::error_code& ec) override;
   void on_chunk_header_impl(std::uint64_t, beast::string_view extensions, beast::error_code& ec) override;
   std::size_t on_chunk_body_impl(std::uint64_t remain, beast::string_view body, beast::error_code& ec) override;
+
   void on_finish_impl(beast::error_code&) override {}
 
   void refuse(errc why, beast::error_code& ec);

@@ -53,10 +53,10 @@ private:
     std::chrono::steady_clock::time_point deadline;
     std::chrono::steady_clock::time_point retry_at; // when refused; else max
     entity_ref to;
-    partition_id place;                  // where it was sent
-    std::uint64_t way = 0;               // the router's, at that time
-    std::string command;                 // of a command
-    partition::boxed_message question;   // of a question
+    partition_id place;                // where it was sent
+    std::uint64_t way = 0;             // the router's, at that time
+    std::string command;               // of a command
+    partition::boxed_message question; // of a question
   };
 
   waiting* enter(const entity_ref& to, on_reply done);

@@ -13,9 +13,9 @@ struct response {
   unsigned status = 200;
   std::string_view content_type = "application/json"; // a literal
   std::string body;
-  std::string fields;      // further header lines, each ending in \r\n
-  bool close = false;      // the connection ends after it
-  bool cacheable = false;  // else Cache-Control: no-store
+  std::string fields;     // further header lines, each ending in \r\n
+  bool close = false;     // the connection ends after it
+  bool cacheable = false; // else Cache-Control: no-store
 
   response& field(std::string_view name, std::string_view value) {
     fields += name;

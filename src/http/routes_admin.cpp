@@ -27,7 +27,8 @@ std::function<void(std::string)> answer_from_elsewhere(bridge& b, const call_ptr
 
 /// Likewise, by the node that leads the partition.
 std::function<void(std::string)> answer_from_leader(bridge& b, const call_ptr& c) {
-  return answer_from_elsewhere(b, c, errc::node_not_ready, "the node that leads this partition does not answer; try again");
+  return answer_from_elsewhere(b, c, errc::node_not_ready,
+                               "the node that leads this partition does not answer; try again");
 }
 
 /// The event file in the body, fit to be applied to the event in the path. Empty: the call was answered.
@@ -67,7 +68,8 @@ void answer_defined(bridge& b, const call_ptr& c, const domain::reply& reply, bo
 /// First the slug gets its number, then the event of that number its definition. A crash in between leaves a number without an
 /// event; doing it again goes on from there. Where the event was removed a moment ago and the catalogue has yet to hear of it,
 /// the number is still the old one: asked again `tries` times, over some seconds.
-void register_and_define(bridge& b, const call_ptr& c, std::shared_ptr<const domain::event_definition> definition, int tries) {
+void register_and_define(bridge& b, const call_ptr& c, std::shared_ptr<const domain::event_definition> definition,
+                         int tries) {
   auto define = [&b, c, definition, tries](const domain::registered_reply& registered) {
     std::uint64_t seed = 0;
     fill_random(&seed, sizeof(seed));
@@ -76,7 +78,8 @@ void register_and_define(bridge& b, const call_ptr& c, std::shared_ptr<const dom
       if (why == nullptr || why->why != errc::event_unknown || !is_old)
         return answer_defined(b, c, reply, true);
       if (tries == 0)
-        return b.fail(c, errc::timed_out, "an event of this name was just removed, which is not known everywhere yet; try again");
+        return b.fail(c, errc::timed_out,
+                      "an event of this name was just removed, which is not known everywhere yet; try again");
       auto later = std::make_shared<asio::steady_timer>(b.context(), std::chrono::milliseconds{100});
       later->async_wait([&b, c, definition, tries, later](const auto& stopped) {
         if (!stopped)

@@ -105,7 +105,8 @@ std::function<void(std::string)> on_done(bridge& b, const call_ptr& c, std::func
 }
 
 /// 204, once it is noted.
-std::function<void()> answer_noted(bridge& b, const call_ptr& c, std::string what, std::string subject, std::string detail) {
+std::function<void()> answer_noted(bridge& b, const call_ptr& c, std::string what, std::string subject,
+                                   std::string detail) {
   return [&b, c, what = std::move(what), subject = std::move(subject), detail = std::move(detail)] {
     note(b, c, what, subject, detail, [&b, c] { answer_done(b, c, domain::done{}); });
   };
@@ -213,7 +214,8 @@ void move_event(bridge& b, const call_ptr& c) {
     return;
   constexpr std::uint32_t moves_from_level = 3; // see domain/feature_level.hpp
   if (b.services().models.catalogue()->feature_level < moves_from_level)
-    return b.fail(c, errc::version_too_old, "events move from feature level 3 on: `sluicectl cluster activate-feature 3`");
+    return b.fail(c, errc::version_too_old,
+                  "events move from feature level 3 on: `sluicectl cluster activate-feature 3`");
   c->parameters = {slug};
   if (!b.find_event(c))
     return;
@@ -226,15 +228,16 @@ void move_event(bridge& b, const call_ptr& c) {
     b.answer_json(c, 200, std::move(text));
   };
   using state = node_services::move_state;
-  b.services().node.move(c->event->number(), {partition}, [&b, c, slug, partition, told](state moved, std::string error) {
-    asio::post(b.context(), [&b, c, slug, partition, told, moved, error = std::move(error)] {
-      if (moved == state::impossible)
-        return b.fail(c, errc::action_not_allowed, error);
-      if (moved != state::begun)
-        return told(moved == state::done);
-      note(b, c, "event moved", slug, "to partition " + std::to_string(partition), [told] { told(false); });
-    });
-  });
+  b.services().node.move(
+      c->event->number(), {partition}, [&b, c, slug, partition, told](state moved, std::string error) {
+        asio::post(b.context(), [&b, c, slug, partition, told, moved, error = std::move(error)] {
+          if (moved == state::impossible)
+            return b.fail(c, errc::action_not_allowed, error);
+          if (moved != state::begun)
+            return told(moved == state::done);
+          note(b, c, "event moved", slug, "to partition " + std::to_string(partition), [told] { told(false); });
+        });
+      });
 }
 
 void event_place(bridge& b, const call_ptr& c) {

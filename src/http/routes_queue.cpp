@@ -25,8 +25,8 @@ std::string queue_token(bridge& b, const call_ptr& c, const std::string& user, t
   who.ticket = ticket;
   who.event = c->event->number();
   who.issued = wall_now();
-  who.expires = who.issued + std::chrono::seconds{c->plan->definition().admission.waiting_ttl_seconds} +
-                std::chrono::hours{24};
+  who.expires =
+      who.issued + std::chrono::seconds{c->plan->definition().admission.waiting_ttl_seconds} + std::chrono::hours{24};
   return b.tokens(c)->sign(who);
 }
 

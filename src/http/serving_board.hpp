@@ -66,8 +66,9 @@ public:
   std::uint64_t admitted_last_minute() const { return admitted_last_minute_; }
 
   /// Waits of those let through, for the histogram: counts by `wait_bounds`, the last one beyond them all.
-  static constexpr std::array<std::uint32_t, 12> wait_bounds{100,    1'000,   5'000,   15'000,  30'000,    60'000,
-                                                             120'000, 300'000, 600'000, 1'800'000, 3'600'000, 10'800'000};
+  static constexpr std::array<std::uint32_t, 12> wait_bounds{
+      100, 1'000, 5'000, 15'000, 30'000, 60'000, 120'000, 300'000, 600'000, 1'800'000, 3'600'000, 10'800'000};
+
   const std::array<std::uint64_t, 13>& waits() const { return waits_; }
 
   std::uint64_t wait_ms_total() const { return wait_ms_total_; }

@@ -63,7 +63,9 @@ std::optional<key_ring> key_ring::parse(std::string_view text) {
     return true;
   };
   bool ok = each("queue", "secret",
-                 [&](const std::string& id, const std::string& bytes) { ring.queue_.push_back({id, bytes}); }) &&
+                 [&](const std::string& id, const std::string& bytes) {
+                   ring.queue_.push_back({id, bytes});
+                 }) &&
             each("admission", "seed", [&](const std::string& id, const std::string& bytes) {
               ring.admission_.push_back({id, ed25519_key{bytes}});
             });
@@ -105,7 +107,8 @@ bool verified_tokens::contains(std::string_view token) const {
 void verified_tokens::add(std::string_view token) {
   auto hash = hash_of(token, seed_);
   auto* place = &table_[hash % (slots / ways) * ways];
-  auto* free = std::find_if(place, place + ways, [](const auto& known) { return known.load(std::memory_order_relaxed) == 0; });
+  auto* free =
+      std::find_if(place, place + ways, [](const auto& known) { return known.load(std::memory_order_relaxed) == 0; });
   if (free == place + ways)
     free = place + (hash >> 32) % ways;
   free->store(hash, std::memory_order_relaxed);

@@ -110,8 +110,8 @@ private:
   std::string issuer_;
   std::uint32_t epoch_;
   std::shared_ptr<verified_tokens> verified_;
-  std::vector<hmac_sha256> macs_;            // by queue key
-  std::vector<std::string> queue_headers_;   // encoded, by key: a token's header must be one of these to the byte
+  std::vector<hmac_sha256> macs_;          // by queue key
+  std::vector<std::string> queue_headers_; // encoded, by key: a token's header must be one of these to the byte
   std::vector<std::string> admission_headers_;
   std::vector<known_token> known_; // by hash
   std::uint64_t seed_ = 0;         // of that hash

@@ -54,8 +54,7 @@ std::optional<ticket_view> look_up(const event_view& event, ticket_number ticket
       return std::nullopt;
     const auto& f = board.figures();
     auto state = f.phase == domain::event_phase::closed ? domain::ticket_state::expired : domain::ticket_state::waiting;
-    return ticket_view{ticket,          state,   *ahead, f.waiting, board.estimate(*ahead), {},
-                       board.version(), f.phase, f.text};
+    return ticket_view{ticket, state, *ahead, f.waiting, board.estimate(*ahead), {}, board.version(), f.phase, f.text};
   });
 }
 
@@ -134,7 +133,9 @@ std::string status_json(const event_view& event, const plan_view& plan) {
     w.field("usersPerMinute", f.admission.users_per_minute).field("maxActiveUsers", f.admission.max_active_users);
     auto wait = board.estimate(f.waiting);
     w.key("estimatedWaitSeconds").begin_object();
-    w.field("min", f.waiting > 0 ? wait.min_seconds : 0).field("max", f.waiting > 0 ? wait.max_seconds : 0).end_object();
+    w.field("min", f.waiting > 0 ? wait.min_seconds : 0)
+        .field("max", f.waiting > 0 ? wait.max_seconds : 0)
+        .end_object();
     w.key("availability").begin_object();
     write_counts(w, total);
     w.end_object().field("message", f.text).field("asOf", codec::to_text(board.as_of()));
@@ -251,19 +252,30 @@ void write_event(codec::json_writer& w, const event_view& event, const plan_view
   for (const auto& section : d.sections) {
     w.begin_object().field("id", section.id).field("name", section.name).key("blocks").begin_array();
     for (const auto& block : section.blocks)
-      w.begin_object().field("id", block.id).field("name", block.name).field("capacity", block.seat_count())
+      w.begin_object()
+          .field("id", block.id)
+          .field("name", block.name)
+          .field("capacity", block.seat_count())
           .end_object();
     w.end_array().end_object();
   }
   w.end_array().key("blocks").begin_array();
   for (const auto& section : d.sections)
     for (const auto& block : section.blocks)
-      w.begin_object().field("id", block.id).field("name", block.name).field("section", section.id)
-          .field("capacity", block.seat_count()).end_object();
+      w.begin_object()
+          .field("id", block.id)
+          .field("name", block.name)
+          .field("section", section.id)
+          .field("capacity", block.seat_count())
+          .end_object();
   w.end_array().key("areas").begin_array();
   for (const auto& area : d.areas)
-    w.begin_object().field("id", area.id).field("name", area.name)
-        .field("category", d.categories.at(area.category).id).field("capacity", area.capacity).end_object();
+    w.begin_object()
+        .field("id", area.id)
+        .field("name", area.name)
+        .field("category", d.categories.at(area.category).id)
+        .field("capacity", area.capacity)
+        .end_object();
   w.end_array().end_object();
 }
 

@@ -95,7 +95,8 @@ bool copy_partition(const backup_request& request, const fs::path& folder, parti
   proto::PullPart pull;
   pull.set_partition(file.partition);
   pull.set_checkpoint(checkpoint);
-  pull.set_index(file.index); // replicas number their checkpoints each for itself: another leader's of that number is another
+  // Replicas number their checkpoints each for itself: another leader's of that number is another.
+  pull.set_index(file.index);
   pull.set_pull(request.reader);
   for (;;) {
     auto answer = read_part(request, partition, pull);
@@ -134,7 +135,8 @@ std::vector<std::string> slots_now(const backup_request& request) {
     if (all.size() <= p)
       throw std::runtime_error{"partition " + std::to_string(p) + " can not be asked; is there a leader?"};
     if (all.back().starts_with("moving"))
-      throw std::runtime_error{"an event is on its way to or from partition " + std::to_string(p) + "; try again when it is there"};
+      throw std::runtime_error{"an event is on its way to or from partition " + std::to_string(p) +
+                               "; try again when it is there"};
   }
   return all;
 }
@@ -184,7 +186,9 @@ std::string make_backup(const backup_request& request) {
       int tries = 1;
       while (!copy_partition(request, partial, files[p])) {
         if (++tries > 5)
-          throw std::runtime_error{"partition " + std::to_string(p) + " could not be read: nobody leads it, or what it has to copy changes too fast; try again"};
+          throw std::runtime_error{
+              "partition " + std::to_string(p) +
+              " could not be read: nobody leads it, or what it has to copy changes too fast; try again"};
         std::this_thread::sleep_for(std::chrono::milliseconds{500});
       }
     }

@@ -190,8 +190,8 @@ void cluster::found(const std::vector<partition::status>& seen) {
   auto is_begun = [&who](const partition::status& s) {
     return s.leading && s.founding >= who.founding_epoch && s.outbox == 0;
   };
-  if (!who.founder || (who.founded && who.epoch >= who.founding_epoch) ||
-      seen.empty() || !std::all_of(seen.begin(), seen.end(), is_begun) || founding_.exchange(true))
+  if (!who.founder || (who.founded && who.epoch >= who.founding_epoch) || seen.empty() ||
+      !std::all_of(seen.begin(), seen.end(), is_begun) || founding_.exchange(true))
     return;
   domain::found_cluster command;
   for (const auto& s : seen)
@@ -237,7 +237,9 @@ void cluster::announce() {
       if (no != nullptr && (no->why == errc::disk_retired || no->why == errc::version_too_old))
         fail_stop("the cluster refuses this node: " + no->detail, __FILE__, __LINE__);
       if (no != nullptr)
-        spdlog::warn("cluster.not-announced node={} why={}; it goes on trying: compare its name and addresses with sluicectl cluster status", parts_.who->self.value, no->detail);
+        spdlog::warn(
+            "cluster.not-announced node={} why={}; it goes on trying: compare its name and addresses with sluicectl cluster status",
+            parts_.who->self.value, no->detail);
       announced_ = no == nullptr;
     }
     announcing_ = false;
@@ -330,20 +332,23 @@ void cluster::tick(const std::vector<partition::status>& seen, const proto::Node
 void cluster::watch_leaders(const std::vector<partition::status>& seen) {
   for (std::uint32_t p = 0; p < seen.size(); ++p) {
     const auto& s = seen[p].consensus;
-    if (auto left = departures_.find({p}); s.members.voters.empty() || (left != departures_.end() && left->second.is_over)) {
+    if (auto left = departures_.find({p});
+        s.members.voters.empty() || (left != departures_.end() && left->second.is_over)) {
       leaderless_.erase({p}); // no replica of ours
       continue;
     }
     auto& without = leaderless_.try_emplace({p}, absence{clock::now(), false}).first->second;
     if (s.leader) {
       if (without.told)
-        spdlog::info("partition.led-again partition={} term={} index={} leader={}", p, s.term, seen[p].applied, s.leader.value);
+        spdlog::info("partition.led-again partition={} term={} index={} leader={}", p, s.term, seen[p].applied,
+                     s.leader.value);
       without = {clock::now(), false};
     } else if (!without.told && clock::now() - without.since > leaderless_max) {
       without.told = true;
-      spdlog::warn("partition.leaderless partition={} term={} index={}: its events stand still until most of its voters are "
-                   "there; see sluicectl cluster status",
-                   p, s.term, seen[p].applied);
+      spdlog::warn(
+          "partition.leaderless partition={} term={} index={}: its events stand still until most of its voters are "
+          "there; see sluicectl cluster status",
+          p, s.term, seen[p].applied);
     }
   }
 }
@@ -360,18 +365,22 @@ void cluster::note_departures(const domain::catalogue_update& catalogue, const s
         continue;
       partition_id partition{r.partition()};
       const auto& ours = seen[r.partition()];
-      auto is_in = [self](const auto& nodes) { return std::find(nodes.begin(), nodes.end(), self.value) != nodes.end(); };
-      bool has_left = !is_in(r.members().voters()) && !is_in(r.members().learners()) && !ours.consensus.members.voters.empty();
+      auto is_in = [self](const auto& nodes) {
+        return std::find(nodes.begin(), nodes.end(), self.value) != nodes.end();
+      };
+      bool has_left =
+          !is_in(r.members().voters()) && !is_in(r.members().learners()) && !ours.consensus.members.voters.empty();
       auto noted = departures_.find(partition);
       if (noted == departures_.end()) // the disk is asked once
-        noted = departures_.emplace(partition, departure{store_.get_fact(left_fact(partition)) == "1", clock::now()}).first;
+        noted =
+            departures_.emplace(partition, departure{store_.get_fact(left_fact(partition)) == "1", clock::now()}).first;
       auto& known = noted->second;
       if (known.is_over != has_left) {
         known = {has_left, clock::now()};
         store_.put_fact(left_fact(partition), has_left ? "1" : "");
         if (has_left)
-          spdlog::info("partition.left partition={} term={} index={}: its replica here is of before", partition.value, r.term(),
-                       ours.applied);
+          spdlog::info("partition.left partition={} term={} index={}: its replica here is of before", partition.value,
+                       r.term(), ours.applied);
       }
       if (!is_active)
         known.since = clock::now();
@@ -504,7 +513,8 @@ void cluster::note_full_nodes(std::vector<std::atomic<bool>>& partitions) const 
 /// Only with every leader's word: what nobody leads right now may be on that node alone. Of several who think they lead, the
 /// newest term's counts.
 std::string cluster::why_not_remove(node_id node) const {
-  std::map<std::uint32_t, std::pair<log_term, bool>> led; // by partition: in which term, and whether the node has a replica
+  // By partition: in which term, and whether the node has a replica.
+  std::map<std::uint32_t, std::pair<log_term, bool>> led;
   for (const auto& [from, status] : fresh_statuses())
     for (const auto& r : status->replicas()) {
       auto is_there = [node](const auto& nodes) {

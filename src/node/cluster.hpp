@@ -108,11 +108,13 @@ private:
   template <class Message>
   void tell(partition_id partition, Message message);
   void move(event_number event, partition_id to, int tries, const http::node_services::on_moved& done);
+
   struct whereabouts {
     std::optional<partition_id> at; // nothing: nobody says so right now
     std::optional<partition_id> moving_to;
     bool is_known = false; // something of the event is there
   };
+
   void find(event_number event, int tries, const std::function<void(const whereabouts&)>& done);
   void take_off_lost(const domain::catalogue_update& catalogue, const std::vector<partition::status>& seen);
   void look_for(const domain::catalogue_entry& entry);
@@ -152,18 +154,20 @@ private:
   };
 
   mutable std::mutex lock_;
-  proto::NodeStatus own_; // as of the last tick
-  std::vector<wait> waits_; // at most waits_max
+  proto::NodeStatus own_;                                    // as of the last tick
+  std::vector<wait> waits_;                                  // at most waits_max
   std::shared_ptr<const domain::catalogue_update> followed_; // the catalogue the lines are set up for
   std::atomic<bool> founding_{false};
   std::atomic<bool> announced_{false};
   std::atomic<bool> announcing_{false};
   std::atomic<bool> rebalance_wished_{false};
+
   struct {
     std::set<partition_id> settled; // only of the watch's thread
     std::set<event_number> asked;   // under way
     std::set<event_number> found;
   } lost_; // see take_off_lost
+
   std::map<partition_id, absence> leaderless_;
   std::map<partition_id, departure> departures_;
   clock::time_point placed_at_{};

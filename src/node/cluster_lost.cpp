@@ -56,9 +56,10 @@ void cluster::look_for(const domain::catalogue_entry& entry) {
   find(entry.number, 1, [this, entry, end_of_it](const whereabouts& f) {
     if (!f.at || f.moving_to || f.is_known)
       return end_of_it(f.is_known && !f.moving_to);
-    spdlog::warn("event.lost event={} number={} partition={}: the new beginning has nothing of it; it is taken off the list, "
-                 "apply its definition again",
-                 entry.slug, entry.number.value, f.at->value);
+    spdlog::warn(
+        "event.lost event={} number={} partition={}: the new beginning has nothing of it; it is taken off the list, "
+        "apply its definition again",
+        entry.slug, entry.number.value, f.at->value);
     domain::event_summary gone{
         entry.number, entry.slug,
         {},           {},

@@ -80,7 +80,8 @@ void cluster::answer_move(const std::string& argument, const std::function<void(
   // It would stand still until they have one.
   for (auto needed : {what.to, partition_id{0}})
     if (at != what.to && !parts_.routes->leader_of(needed))
-      return done(text_of({prospect::kind::impossible, {},
+      return done(text_of({prospect::kind::impossible,
+                           {},
                            "partition " + std::to_string(needed.value) + " has no leader right now; try again"}));
   tell(at, actors::move_slot_to{what, [done](const prospect& p) { done(text_of(p)); }});
 }
@@ -131,19 +132,20 @@ void cluster::answer_place(const std::string& argument, const std::function<void
   in >> at.value >> event.value;
   if (!in || !event || !parts_.routes->local().handle_of(at))
     return done({});
-  tell(at, actors::look_inside{[at, event, done](const partition::core& core) {
-         using stage = partition::slot_state::stage;
-         const auto* s = core.slots().find(event);
-         auto home = core.slots().home_of(event);
-         if (!core.leading())
-           done({});
-         else if (core.slots().is_here(event))
-           done((core.knows(event) ? "here " : "nothing ") + std::to_string(at.value));
-         else if (home)
-           done("elsewhere " + std::to_string(home->partition.value));
-         else
-           done((s->where == stage::leaving ? "leaving " : "arriving ") + std::to_string(s->peer.value));
-       }});
+  auto look = [at, event, done](const partition::core& core) {
+    using stage = partition::slot_state::stage;
+    const auto* s = core.slots().find(event);
+    auto home = core.slots().home_of(event);
+    if (!core.leading())
+      done({});
+    else if (core.slots().is_here(event))
+      done((core.knows(event) ? "here " : "nothing ") + std::to_string(at.value));
+    else if (home)
+      done("elsewhere " + std::to_string(home->partition.value));
+    else
+      done((s->where == stage::leaving ? "leaving " : "arriving ") + std::to_string(s->peer.value));
+  };
+  tell(at, actors::look_inside{std::move(look)});
 }
 
 /// Where the partition knows its slots to be: equal before and after something means that none moved meanwhile.
@@ -151,15 +153,15 @@ void cluster::answer_slots(const std::string& argument, const std::function<void
   partition_id at{static_cast<std::uint32_t>(std::strtoul(argument.c_str(), nullptr, 10))};
   if (!parts_.routes->local().handle_of(at))
     return done({});
-  tell(at, actors::look_inside{[done](const partition::core& core) {
-         if (!core.leading())
-           return done({});
-         std::string text = core.status().moving_slots > 0 ? "moving" : "settled";
-         for (const auto& [slot, s] : core.slots().all())
-           text +=
-               " " + std::to_string(slot.value) + ":" + std::to_string(s.peer.value) + "/" + std::to_string(s.since);
-         done(std::move(text));
-       }});
+  auto look = [done](const partition::core& core) {
+    if (!core.leading())
+      return done({});
+    std::string text = core.status().moving_slots > 0 ? "moving" : "settled";
+    for (const auto& [slot, s] : core.slots().all())
+      text += " " + std::to_string(slot.value) + ":" + std::to_string(s.peer.value) + "/" + std::to_string(s.since);
+    done(std::move(text));
+  };
+  tell(at, actors::look_inside{std::move(look)});
 }
 
 } // namespace sluice::node

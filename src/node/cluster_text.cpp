@@ -58,7 +58,8 @@ const proto::NodeStatus::Replica* leader_of(const std::vector<replica_view>& rep
 
 /// Who belongs to the partition: what `shown` says, or a later change that somebody else already knows as committed. What the leader
 /// said may be a second old, and a replica it just made a learner is no voter any more.
-const proto::NodeStatus::Replica& newest_members(const std::vector<replica_view>& replicas, const proto::NodeStatus::Replica& shown) {
+const proto::NodeStatus::Replica& newest_members(const std::vector<replica_view>& replicas,
+                                                 const proto::NodeStatus::Replica& shown) {
   const auto* newest = &shown;
   for (const auto& r : replicas)
     if (r.said->members_index() <= r.said->commit() && r.said->members_index() > newest->members_index())
@@ -77,10 +78,14 @@ void write_partition(codec::json_writer& w, std::uint32_t partition, const std::
   w.field("term", shown->term()).field("index", shown->applied()).field("commitIndex", shown->commit());
   w.field("checkpointIndex", shown->checkpoint()).field("firstIndex", shown->first());
   w.field("lag", shown->commit() - shown->applied()).field("activeEntities", shown->active_entities());
-  w.field("movingSlots", shown->moving_slots()).field("openEffects", shown->open_effects()).field("stateHash", std::to_string(shown->hash()));
+  w.field("movingSlots", shown->moving_slots())
+      .field("openEffects", shown->open_effects())
+      .field("stateHash", std::to_string(shown->hash()));
   const auto& members = newest_members(replicas, *shown).members();
   w.key("replicas").begin_array();
-  auto is_in = [](const auto& nodes, node_id n) { return std::find(nodes.begin(), nodes.end(), n.value) != nodes.end(); };
+  auto is_in = [](const auto& nodes, node_id n) {
+    return std::find(nodes.begin(), nodes.end(), n.value) != nodes.end();
+  };
   for (const auto& r : replicas) {
     auto voter = is_in(members.voters(), r.node);
     if (!voter && !is_in(members.learners(), r.node))
@@ -88,7 +93,10 @@ void write_partition(codec::json_writer& w, std::uint32_t partition, const std::
     w.begin_object().field("node", r.node.value).field("kind", voter ? "VOTER" : "LEARNER");
     w.field("index", r.said->applied());
     w.field("lag", shown->commit() > r.said->applied() ? shown->commit() - r.said->applied() : 0);
-    w.field("rejoining", r.said->rejoining()).field("halted", r.said->halted()).field("stateHash", std::to_string(r.said->hash())).end_object();
+    w.field("rejoining", r.said->rejoining())
+        .field("halted", r.said->halted())
+        .field("stateHash", std::to_string(r.said->hash()))
+        .end_object();
   }
   w.end_array();
   w.key("voters").begin_array();

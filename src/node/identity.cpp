@@ -29,6 +29,7 @@ namespace {
 
 std::optional<std::string> read_secret(const std::filesystem::path& file) {
   struct stat info {};
+
   if (::stat(file.c_str(), &info) != 0)
     return std::nullopt;
   if ((info.st_mode & 077) != 0)
@@ -90,8 +91,9 @@ void read_seal_key(const std::filesystem::path& data, identity& id) {
       stop(file.string() + " is damaged; restore it from your backup");
     id.seal_key = std::move(*bytes);
   } else if (id.founded || !id.founder) {
-    stop(file.string() + " is missing; without it the signing keys can not be read: restore it from your backup, or copy "
-                         "it from another node");
+    stop(file.string() +
+         " is missing; without it the signing keys can not be read: restore it from your backup, or copy "
+         "it from another node");
   } else {
     auto bytes = http::random_bytes<32>();
     write_secret(file, hex(bytes));
@@ -133,7 +135,8 @@ proto::Joined ask_cluster(const config& settings, const identity& id, const std:
   hello.set_join(codec::encode(domain::message{request}));
   proto::Joined joined;
   try {
-    auto bytes = link::ask_to_join(settings.join, settings.cluster_tls, hello.SerializeAsString(), std::chrono::seconds{10});
+    auto bytes =
+        link::ask_to_join(settings.join, settings.cluster_tls, hello.SerializeAsString(), std::chrono::seconds{10});
     if (!joined.ParseFromString(bytes) || joined.node() == 0 || joined.seal_key().size() != 32)
       throw start_failure{"can not join at " + settings.join + ": the answer makes no sense"};
   } catch (const std::runtime_error& e) {
@@ -147,8 +150,9 @@ proto::Joined ask_cluster(const config& settings, const identity& id, const std:
 void join(storage::log_store& store, const config& settings, identity& id, const std::string& peer_address,
           const std::string& http_address) {
   auto joined = ask_cluster(settings, id, peer_address, http_address);
-  write_secret(settings.data / "cluster.key",
-               hex(std::span{reinterpret_cast<const std::uint8_t*>(joined.seal_key().data()), joined.seal_key().size()}));
+  write_secret(
+      settings.data / "cluster.key",
+      hex(std::span{reinterpret_cast<const std::uint8_t*>(joined.seal_key().data()), joined.seal_key().size()}));
   store.put_fact("partitions", std::to_string(joined.partitions()));
   store.put_fact("generation", std::to_string(joined.generation()));
   remember_peers(store, peers_from(joined.nodes()));

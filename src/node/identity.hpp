@@ -16,21 +16,21 @@ namespace sluice::node {
 struct identity {
   node_id self;
   std::string name;
-  std::uint64_t disk = 0;        // made with the data folder
-  std::uint32_t generation = 1;  // of the disk under this name: above 1 an earlier one was lost
+  std::uint64_t disk = 0;       // made with the data folder
+  std::uint32_t generation = 1; // of the disk under this name: above 1 an earlier one was lost
   std::uint32_t partitions = 0;
   std::uint64_t incarnation = 0; // of this process: above those of all earlier ones
   std::string cluster;           // empty until it is founded
   std::uint32_t epoch = 0;
-  std::string seal_key;          // 32 bytes; seals the cluster's signing keys
-  std::string admin_key;         // as in admin.key; empty if the operator took it away, or this node joined
+  std::string seal_key;             // 32 bytes; seals the cluster's signing keys
+  std::string admin_key;            // as in admin.key; empty if the operator took it away, or this node joined
   std::uint32_t founding_epoch = 1; // of the founding this node proposes; higher after a restore
   std::vector<partition_id> lost;   // at that founding nothing was left of them
   std::uint32_t looked_through = 1; // the founding after which the list of events was compared with what there is
-  bool founder = false;          // it began the cluster: its replicas began as the only voters
-  bool founded = false;          // the founding is known to be done
+  bool founder = false;             // it began the cluster: its replicas began as the only voters
+  bool founded = false;             // the founding is known to be done
   std::uint32_t feature_level = 0;  // active in the cluster, as far as this folder knows
-  std::vector<link::peer> peers; // as last seen: how to find the others before the catalogue can be read
+  std::vector<link::peer> peers;    // as last seen: how to find the others before the catalogue can be read
 };
 
 /// Reads the folder's identity, making it up on the first start: with `join` by asking the cluster to be let in. Key files

@@ -79,7 +79,8 @@ void add_events(exposition& out, const http::read_models& models) {
       });
     event->with_board([&](const http::serving_board& board) {
       const auto& f = board.figures();
-      out.gauge("sluice_event_phase", "phase by number: 1 scheduled 3 open 4 queueing 5 paused 6 draining 7 sold out 8 closed",
+      out.gauge("sluice_event_phase",
+                "phase by number: 1 scheduled 3 open 4 queueing 5 paused 6 draining 7 sold out 8 closed",
                 static_cast<double>(f.phase), label);
       out.gauge("sluice_line_waiting_users", "people waiting", f.waiting, label);
       out.gauge("sluice_line_active_users", "people let through and not done", f.active, label);
@@ -94,8 +95,8 @@ void add_events(exposition& out, const http::read_models& models) {
       std::uint64_t sum = 0;
       for (std::size_t i = 0; i < board.waits().size(); ++i) {
         sum += board.waits()[i];
-        auto bound = i < board.wait_bounds.size() ? board.wait_bounds[i] / 1000.0
-                                                  : std::numeric_limits<double>::infinity();
+        auto bound =
+            i < board.wait_bounds.size() ? board.wait_bounds[i] / 1000.0 : std::numeric_limits<double>::infinity();
         h.bucket.push_back({sum, bound});
       }
       h.sample_count = sum;
@@ -112,15 +113,16 @@ void add_partitions(exposition& out, const std::vector<partition::status>& parti
     const auto& s = partitions[p];
     std::vector<ClientMetric::Label> label{{"partition", std::to_string(p)}};
     out.gauge("sluice_partition_leading", "1 if this node leads the partition", s.leading ? 1 : 0, label);
-    out.gauge("sluice_partition_halted", "1 if it stands still, since the voters' states differ", s.halted ? 1 : 0, label);
+    out.gauge("sluice_partition_halted", "1 if it stands still, since the voters' states differ", s.halted ? 1 : 0,
+              label);
     out.gauge("sluice_log_last_index", "last index of the log", static_cast<double>(s.consensus.last_index), label);
     out.gauge("sluice_log_applied_index", "last index applied", static_cast<double>(s.applied), label);
     out.gauge("sluice_log_backlog", "entries committed and not applied",
               static_cast<double>(s.consensus.commit_index - s.applied), label);
     out.gauge("sluice_commands_waiting", "commands not in the log yet", static_cast<double>(s.waiting_commands), label);
     out.counter("sluice_commands_total", "commands executed", static_cast<double>(s.commands_total), label);
-    out.counter("sluice_commands_refused_total", "commands refused before the log", static_cast<double>(s.refused_total),
-                label);
+    out.counter("sluice_commands_refused_total", "commands refused before the log",
+                static_cast<double>(s.refused_total), label);
     out.gauge("sluice_entities_active", "entities in memory", static_cast<double>(s.active_entities), label);
     out.gauge("sluice_sagas_open", "charges awaiting the provider", static_cast<double>(s.open_effects), label);
     out.gauge("sluice_checkpoint_index", "index of the checkpoint in force", static_cast<double>(s.checkpoint_index),

@@ -56,8 +56,8 @@ public:
   explicit desk_port(actors::payment_desk_actor desk) : desk_{std::move(desk)} {}
 
   void start(partition_id partition, std::vector<partition::effect_out> effects) override {
-    caf::anon_send(desk_, actors::start_charges{
-                              partition, std::make_shared<const std::vector<partition::effect_out>>(std::move(effects))});
+    caf::anon_send(desk_, actors::start_charges{partition, std::make_shared<const std::vector<partition::effect_out>>(
+                                                               std::move(effects))});
   }
 
   void leave(partition_id partition) override { caf::anon_send(desk_, actors::leave_charges{partition, {}}); }
@@ -131,10 +131,13 @@ std::uint16_t node::port() const {
 
 void node::open_store() {
   folder_.emplace(config_.data);
+
   struct statvfs disk {};
+
   constexpr std::uint64_t least = 4 * 1024 * 1024; // RocksDB does not take a full disk for an answer while it opens
   if (::statvfs(config_.data.c_str(), &disk) == 0 && disk.f_bavail * disk.f_frsize < least)
-    throw start_failure{"less than 4 MiB are free on the disk of " + config_.data.string() + "; free some and start again"};
+    throw start_failure{"less than 4 MiB are free on the disk of " + config_.data.string() +
+                        "; free some and start again"};
   storage::rocks_settings s;
   s.folder = config_.data;
   store_ = std::make_unique<storage::rocks_store>(s);
@@ -161,8 +164,8 @@ void node::restore() {
   } catch (const std::runtime_error& e) {
     throw start_failure{"can not restore: " + std::string{e.what()}};
   }
-  spdlog::info("node.restored from={} data={}: a cluster of its own, with a new admin key and tokens",
-               config_.restore, config_.data.string());
+  spdlog::info("node.restored from={} data={}: a cluster of its own, with a new admin key and tokens", config_.restore,
+               config_.data.string());
 }
 
 void node::start_actors() {
@@ -195,8 +198,9 @@ void node::start_writers() {
   // Completions can not come before the first write, and writes not before the actors are there.
   log_ = std::make_unique<storage::log_writer>(*store_, [this](const std::vector<storage::durable>& done) {
     if (!done.empty() && done.front().took >= slow_sync)
-      spdlog::warn("storage.slow-sync took-ms={} data={}: everything acknowledged waits for it; is the disk shared or failing?",
-                   done.front().took / std::chrono::milliseconds{1}, config_.data.string());
+      spdlog::warn(
+          "storage.slow-sync took-ms={} data={}: everything acknowledged waits for it; is the disk shared or failing?",
+          done.front().took / std::chrono::milliseconds{1}, config_.data.string());
     for (const auto& d : done) {
       if (d.attempt != 0) {
         checkpoints_->begun(d.partition, d.attempt);
@@ -238,8 +242,8 @@ void node::start_partitions() {
   shared.peers = &cluster_->desk();
   shared.clock = read_clocks;
   shared.role_changed = [](partition_id partition, const raft::role_changed& role) {
-    spdlog::debug("partition.role partition={} role={} term={} leader={}", partition.value,
-                  static_cast<int>(role.role), role.term, role.leader.value);
+    spdlog::debug("partition.role partition={} role={} term={} leader={}", partition.value, static_cast<int>(role.role),
+                  role.term, role.leader.value);
   };
   partitions_.resize(identity_.partitions);
   for (std::uint32_t p = 0; p < identity_.partitions; ++p) {
@@ -278,8 +282,9 @@ void node::forget_untrue(partition_id partition) {
   auto found = store_->recover(partition);
   store_->write({storage::forget_everything(partition, found)});
   store_->put_fact(actors::untrue_fact(partition), "");
-  spdlog::warn("partition.forgotten partition={} term={} index={}: its state was another than the other voters'; it gets theirs",
-               partition.value, found.vote ? found.vote->term : 0, found.log.empty() ? 0 : found.log.back().index);
+  spdlog::warn(
+      "partition.forgotten partition={} term={} index={}: its state was another than the other voters'; it gets theirs",
+      partition.value, found.vote ? found.vote->term : 0, found.log.empty() ? 0 : found.log.back().index);
 }
 
 /// A replica that lost a part of its log may not vote, and comes back as a learner. One that is alone can not.
@@ -302,7 +307,8 @@ partition::start node::recover(partition_id partition) {
                   "; this node alone can not tell what is missing: restore the folder from a backup",
               __FILE__, __LINE__);
   spdlog::warn("partition.damaged partition={} term={} index={} why={}: it rejoins as a learner; look after the disk",
-               partition.value, found.vote ? found.vote->term : 0, found.log.empty() ? 0 : found.log.back().index, *found.damage);
+               partition.value, found.vote ? found.vote->term : 0, found.log.empty() ? 0 : found.log.back().index,
+               *found.damage);
   storage::cut_damage(*store_, partition, found);
   return start;
 }
@@ -368,7 +374,8 @@ void node::watch_memory() {
   auto crowded = used >= limit / 100 * (edge_.crowded ? 90 : 95);
   if (edge_.crowded.exchange(crowded) != crowded)
     spdlog::warn("node.memory used-mib={} limit-mib={} {}", used >> 20, config_.memory_limit_mib,
-                 crowded ? "joins=refused; raise memory-limit, or spread the partitions: sluicectl cluster advise" : "joins=taken");
+                 crowded ? "joins=refused; raise memory-limit, or spread the partitions: sluicectl cluster advise"
+                         : "joins=taken");
   if (used >= limit / 100 * 80)
     for (const auto& p : partitions_)
       caf::anon_send(p, actors::shrink_now{});
@@ -392,13 +399,15 @@ void node::look_at_partitions() {
   auto g = std::make_shared<gathering>();
   g->statuses.resize(partitions_.size());
   g->missing = partitions_.size();
-  for (std::size_t p = 0; p < partitions_.size(); ++p)
-    caf::anon_send(partitions_[p], actors::look_inside{[g, p](const partition::core& core) {
+  for (std::size_t p = 0; p < partitions_.size(); ++p) {
+    auto look = [g, p](const partition::core& core) {
       std::lock_guard lock{g->lock};
       g->statuses[p] = core.status();
       if (--g->missing == 0)
         g->all.set_value();
-    }});
+    };
+    caf::anon_send(partitions_[p], actors::look_inside{std::move(look)});
+  }
   if (g->all.get_future().wait_for(std::chrono::seconds{2}) != std::future_status::ready)
     return;
   std::lock_guard lock{seen_lock_};
@@ -508,6 +517,7 @@ void node::save_all() {
 void node::stop_partitions() {
   if (partitions_.empty())
     return;
+
   struct count {
     std::promise<void> all;
     std::atomic<std::size_t> missing;
@@ -515,11 +525,12 @@ void node::stop_partitions() {
 
   auto left = std::make_shared<count>(); // one that is late says so to nobody
   left->missing = partitions_.size();
+  auto count_down = [left] {
+    if (--left->missing == 0)
+      left->all.set_value();
+  };
   for (const auto& p : partitions_)
-    caf::anon_send(p, actors::stop_partition{[left] {
-      if (--left->missing == 0)
-        left->all.set_value();
-    }});
+    caf::anon_send(p, actors::stop_partition{count_down});
   left->all.get_future().wait_for(std::chrono::seconds{5});
 }
 

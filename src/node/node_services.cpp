@@ -53,9 +53,8 @@ void node::answer(const std::string& what, const std::string& argument, std::fun
     });
   } else if (what == "entity") {
     proto::EntityRef ref;
-    auto handle = ref.ParseFromString(argument)
-                      ? routes_->local().handle_of(routes_->place_of({ref.event()}))
-                      : actors::partition_actor{};
+    auto handle = ref.ParseFromString(argument) ? routes_->local().handle_of(routes_->place_of({ref.event()}))
+                                                : actors::partition_actor{};
     if (!handle)
       return done({});
     caf::anon_send(handle, actors::inspect_entity{partition::decode(ref), std::move(done)});
@@ -85,8 +84,7 @@ void node::read_feed(event_number event, std::function<void(std::string)> done,
   auto handle = routes_->local().handle_of(partition);
   if (!handle)
     return done({});
-  caf::anon_send(handle, actors::look_inside{[this, event, partition, done = std::move(done),
-                                              read = std::move(read)](const partition::core& core) {
+  auto look = [this, event, partition, done = std::move(done), read = std::move(read)](const partition::core& core) {
     if (!core.leading() || !core.slots().is_here(event))
       return done({}); // asked for again, it is asked elsewhere
     event_feed feed;
@@ -110,11 +108,13 @@ void node::read_feed(event_number event, std::function<void(std::string)> done,
       }
       done(std::move(text));
     });
-  }});
+  };
+  caf::anon_send(handle, actors::look_inside{std::move(look)});
 }
 
 /// For threads that may wait. Empty when nobody answers in time; an empty text when nobody knew.
-std::optional<std::string> node::wait_for_leader(partition_id partition, const std::string& what, const std::string& argument) {
+std::optional<std::string> node::wait_for_leader(partition_id partition, const std::string& what,
+                                                 const std::string& argument) {
   auto answered = std::make_shared<std::promise<std::string>>();
   auto answer_is = answered->get_future();
   ask_leader(partition, what, argument, [answered](std::string text) { answered->set_value(std::move(text)); });
@@ -162,7 +162,8 @@ bool node::answer_backup(const std::string& what, const std::string& argument,
                          const std::function<void(std::string)>& done) {
   if (what == "backup-part") {
     proto::PullPart pull;
-    node_id for_backups{0x8000'0000u | static_cast<std::uint32_t>(pull.pull() & 0x7FFF'FFFF)}; // no node has such a number
+    // No node has such a number.
+    node_id for_backups{0x8000'0000u | static_cast<std::uint32_t>(pull.pull() & 0x7FFF'FFFF)};
     if (cluster_->desk().transfer() == nullptr || !pull.ParseFromString(argument))
       done({});
     else
@@ -177,12 +178,13 @@ bool node::answer_backup(const std::string& what, const std::string& argument,
     done({});
     return true;
   }
-  caf::anon_send(handle, actors::look_inside{[this, p, done](const partition::core& core) {
+  auto look = [this, p, done](const partition::core& core) {
     if (core.leading())
       await_checkpoint(p, core.applied(), done);
     else
       done({});
-  }});
+  };
+  caf::anon_send(handle, actors::look_inside{std::move(look)});
   caf::anon_send(handle, actors::checkpoint_please{}); // at that index or later
   return true;
 }
@@ -220,7 +222,8 @@ http::node_services node::services() {
   };
   s.move = [this](event_number event, partition_id to, const http::node_services::on_moved& done) {
     if (backing_up_)
-      return done(http::node_services::move_state::impossible, "a backup is being made here; try again when it is done");
+      return done(http::node_services::move_state::impossible,
+                  "a backup is being made here; try again when it is done");
     cluster_->move(event, to, done);
   };
   s.place = [this](event_number event, std::function<void(std::optional<http::node_services::event_place>)> done) {
@@ -240,7 +243,8 @@ http::node_services node::services() {
     };
     if (!of.event)
       return ask();
-    cluster_->place(of.event, [ask](const auto&) { ask(); }); // who is asked says where it is by now, and the router remembers
+    cluster_->place(of.event,
+                    [ask](const auto&) { ask(); }); // who is asked says where it is by now, and the router remembers
   };
   s.make_backup = [this](std::function<void(std::string, std::string)> done) { make_backup(std::move(done)); };
   s.list_backups = [this](std::function<void(std::string)> done) {
@@ -264,21 +268,22 @@ void node::list_entities(std::function<void(std::string)> done) {
   g->missing = partitions_.size();
   if (partitions_.empty())
     return done(R"({"active":0,"entities":[]})");
+  auto collect = [g, done](std::vector<entity_ref> some) {
+    std::lock_guard lock{g->lock};
+    g->all.insert(g->all.end(), some.begin(), some.end());
+    if (--g->missing > 0)
+      return;
+    std::string text;
+    codec::json_writer w{text};
+    w.begin_object().field("active", g->all.size()).key("entities").begin_array();
+    constexpr std::size_t most = 1'000;
+    for (std::size_t i = 0; i < g->all.size() && i < most; ++i)
+      w.string(to_string(g->all[i]));
+    w.end_array().end_object();
+    done(std::move(text));
+  };
   for (const auto& p : partitions_)
-    caf::anon_send(p, actors::list_entities{[g, done](std::vector<entity_ref> some) {
-      std::lock_guard lock{g->lock};
-      g->all.insert(g->all.end(), some.begin(), some.end());
-      if (--g->missing > 0)
-        return;
-      std::string text;
-      codec::json_writer w{text};
-      w.begin_object().field("active", g->all.size()).key("entities").begin_array();
-      constexpr std::size_t most = 1'000;
-      for (std::size_t i = 0; i < g->all.size() && i < most; ++i)
-        w.string(to_string(g->all[i]));
-      w.end_array().end_object();
-      done(std::move(text));
-    }});
+    caf::anon_send(p, actors::list_entities{collect});
 }
 
 namespace {

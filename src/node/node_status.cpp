@@ -61,7 +61,9 @@ proto::NodeStatus node::own_status() const {
   double load = 0;
   if (::getloadavg(&load, 1) == 1)
     status.set_load_percent(static_cast<std::uint32_t>(load * 100 / std::max(1u, std::thread::hardware_concurrency())));
+
   struct statvfs disk {};
+
   if (::statvfs(config_.data.c_str(), &disk) == 0) {
     status.set_disk_free(disk.f_bavail * disk.f_frsize);
     status.set_disk_used((disk.f_blocks - disk.f_bfree) * disk.f_frsize);

@@ -76,7 +76,8 @@ void believe(storage::log_store& store, partition_id partition) {
   if (store.get_fact(actors::untrue_fact(partition)) != "1")
     return;
   store.put_fact(actors::untrue_fact(partition), "");
-  spdlog::warn("recover.untrue partition={}: its state was another than most voters'; it is all there is now", partition.value);
+  spdlog::warn("recover.untrue partition={}: its state was another than most voters'; it is all there is now",
+               partition.value);
 }
 
 } // namespace
@@ -94,8 +95,9 @@ void recover_unsafe(storage::log_store& store, const std::string& cluster) {
   for (std::uint32_t p = 0; p < partitions; ++p)
     has[{p}] = replica_of(store, {p}, self);
   if (has[catalogue_partition] != replica::member && has[catalogue_partition] != replica::behind)
-    throw start_failure{"this node is no member of partition 0, which knows what events, nodes and keys there are; nothing was "
-                        "changed: recover on a survivor that is, or restore a backup"};
+    throw start_failure{
+        "this node is no member of partition 0, which knows what events, nodes and keys there are; nothing was "
+        "changed: recover on a survivor that is, or restore a backup"};
   for (auto [partition, what] : has) {
     believe(store, partition);
     if (what == replica::none)
@@ -107,9 +109,10 @@ void recover_unsafe(storage::log_store& store, const std::string& cluster) {
   auto old = list_of(has, replica::former);
   auto behind = list_of(has, replica::behind);
   auto epoch = std::stoul(store.get_fact("epoch").value_or("1")) + 1;
-  if (auto before = store.get_fact("lost").value_or(""); !before.empty() && store.get_fact("founding-epoch") == std::to_string(epoch))
+  if (auto before = store.get_fact("lost").value_or("");
+      !before.empty() && store.get_fact("founding-epoch") == std::to_string(epoch))
     lost = before + (lost.empty() ? "" : ", " + lost); // recovered before, and not founded since
-  store.put_fact("founder", "1"); // partitions without a replica here begin empty
+  store.put_fact("founder", "1");                      // partitions without a replica here begin empty
   store.put_fact("founding-epoch", std::to_string(epoch));
   store.put_fact("lost", lost);
   store.put_fact("peers", "");
@@ -119,12 +122,13 @@ void recover_unsafe(storage::log_store& store, const std::string& cluster) {
   if (!behind.empty())
     gone += "BEHIND: partitions " + behind + ", which were still being copied to it. ";
   store.put_fact("recovered", gone.empty() ? "nothing was on other nodes only" : gone);
-  spdlog::warn("recover.done cluster={} node={} epoch={} partitions={} lost={} old={} behind={}", cluster, self.value, epoch,
-               partitions, lost.empty() ? "none" : lost, old.empty() ? "none" : old, behind.empty() ? "none" : behind);
-  throw finished{"recovered: start this node as usual, it is the whole cluster now, in epoch " +
-                      std::to_string(epoch) + "; the others join it as new nodes with empty folders. " +
-                      (gone.empty() ? "It had replicas of every partition."
-                                    : gone + "Events that are gone are taken off the list: apply their definitions again")};
+  spdlog::warn("recover.done cluster={} node={} epoch={} partitions={} lost={} old={} behind={}", cluster, self.value,
+               epoch, partitions, lost.empty() ? "none" : lost, old.empty() ? "none" : old,
+               behind.empty() ? "none" : behind);
+  throw finished{"recovered: start this node as usual, it is the whole cluster now, in epoch " + std::to_string(epoch) +
+                 "; the others join it as new nodes with empty folders. " +
+                 (gone.empty() ? "It had replicas of every partition."
+                               : gone + "Events that are gone are taken off the list: apply their definitions again")};
 }
 
 } // namespace sluice::node

@@ -113,7 +113,8 @@ proto::PartitionRecord copy_in(storage::log_store& store, backed_up& b) {
   std::string position;
   unsigned char head[4];
   while (in.read(reinterpret_cast<char*>(head), sizeof(head))) {
-    std::string bytes(std::uint32_t{head[0]} << 24 | std::uint32_t{head[1]} << 16 | std::uint32_t{head[2]} << 8 | head[3], '\0');
+    std::string bytes(
+        std::uint32_t{head[0]} << 24 | std::uint32_t{head[1]} << 16 | std::uint32_t{head[2]} << 8 | head[3], '\0');
     proto::SnapshotPart part;
     if (!in.read(bytes.data(), static_cast<std::streamsize>(bytes.size())) || !part.ParseFromString(bytes) ||
         part.position() != position)

@@ -2,9 +2,9 @@
 
 #include "codec/document.hpp"
 #include "codec/times.hpp"
-#include "http/views.hpp"
 #include "core/overloaded.hpp"
 #include "core/text_id.hpp"
+#include "http/views.hpp"
 
 #include <map>
 #include <set>

@@ -11,8 +11,9 @@ namespace sluice::storage {
 
 checkpoint_writer::checkpoint_writer(log_store& store, log_writer& log, on_flushed flushed,
                                      std::size_t bytes_per_second)
-    : store_{store}, log_{log}, flushed_{std::move(flushed)}, bytes_per_second_{bytes_per_second},
-      thread_{[this] { run(); }} {}
+    : store_{store}, log_{log}, flushed_{std::move(flushed)}, bytes_per_second_{bytes_per_second}, thread_{[this] {
+        run();
+      }} {}
 
 checkpoint_writer::~checkpoint_writer() {
   stop();
@@ -143,8 +144,8 @@ void checkpoint_writer::clean(partition_id partition) {
   auto all = std::exchange(written_[partition], {});
   for (std::size_t from = 0; from < all.size(); from += slice) {
     auto to = std::min(all.size(), from + slice);
-    store_.clean(partition, {all.begin() + static_cast<std::ptrdiff_t>(from),
-                             all.begin() + static_cast<std::ptrdiff_t>(to)});
+    store_.clean(partition,
+                 {all.begin() + static_cast<std::ptrdiff_t>(from), all.begin() + static_cast<std::ptrdiff_t>(to)});
     std::this_thread::sleep_for(std::chrono::milliseconds{1});
   }
 }
@@ -160,8 +161,8 @@ void checkpoint_writer::sweep(partition_id partition, const std::string& from) {
     return;
   }
   // Half of the time at most.
-  std::this_thread::sleep_for(std::max<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - began,
-                                                                 std::chrono::milliseconds{1}));
+  std::this_thread::sleep_for(
+      std::max<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - began, std::chrono::milliseconds{1}));
   add({job::kind::sweep, partition, 0, {}, {}, std::move(next)});
 }
 

@@ -15,8 +15,12 @@ log_writer::~log_writer() {
 }
 
 void log_writer::submit(log_batch batch, std::uint64_t write_id) {
-  durable d{batch.partition, write_id, batch.checkpoint ? batch.checkpoint->number : 0,
-            batch.checkpoint_attempt.value_or(0), batch.install.has_value(), {}};
+  durable d{batch.partition,
+            write_id,
+            batch.checkpoint ? batch.checkpoint->number : 0,
+            batch.checkpoint_attempt.value_or(0),
+            batch.install.has_value(),
+            {}};
   bool first = false;
   {
     std::lock_guard lock{lock_};

@@ -17,10 +17,10 @@ namespace sluice::storage {
 /// What became durable, in the order it was submitted.
 struct durable {
   partition_id partition;
-  std::uint64_t write_id = 0;   // 0: none was asked for
-  std::uint64_t checkpoint = 0; // put in force by it; 0: none
-  std::uint64_t attempt = 0;    // checkpoint begun by it; 0: none
-  bool installed = false;       // something took the place of all there was
+  std::uint64_t write_id = 0;       // 0: none was asked for
+  std::uint64_t checkpoint = 0;     // put in force by it; 0: none
+  std::uint64_t attempt = 0;        // checkpoint begun by it; 0: none
+  bool installed = false;           // something took the place of all there was
   std::chrono::microseconds took{}; // to write and sync
 };
 

@@ -91,7 +91,7 @@ void rocks_store::put_feed(partition_id partition, const std::vector<feed_write>
 /// writes in bulk waits well before that.
 void rocks_store::wait_for_room(rocksdb::ColumnFamilyHandle* family) {
   constexpr std::uint64_t waiting_buffers_max = 2; // of 4, see rocks_options.cpp
-  constexpr long young_files_max = 24;              // of 40
+  constexpr long young_files_max = 24;             // of 40
   constexpr std::chrono::seconds patience{10};     // then RocksDB's own limits apply
   auto until = std::chrono::steady_clock::now() + patience;
   for (;;) {

@@ -101,9 +101,8 @@ void rocks_store::add_install(rocksdb::WriteBatch& out, const log_batch& b, piec
 void rocks_store::add_checkpoint(rocksdb::WriteBatch& out, const log_batch& b, piece_versions& versions) {
   auto number = b.checkpoint->number;
   SLUICE_ASSERT(number > versions.in_force && !versions.dead(number),
-                "storage: checkpoint " + std::to_string(number) + " of partition " +
-                    std::to_string(b.partition.value) + " comes after " + std::to_string(versions.in_force) +
-                    " or was given up");
+                "storage: checkpoint " + std::to_string(number) + " of partition " + std::to_string(b.partition.value) +
+                    " comes after " + std::to_string(versions.in_force) + " or was given up");
   for (auto event : b.forgotten)
     out.DeleteRange(state_, group_prefix(b.partition, event.value), group_prefix(b.partition, event.value + 1ull));
   if (versions.commit(number)) {

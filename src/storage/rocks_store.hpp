@@ -56,7 +56,7 @@ public:
 private:
   struct replica {
     piece_versions versions;
-    bool unswept = false;         // an install, a crash or a transfer given up left pieces behind
+    bool unswept = false;          // an install, a crash or a transfer given up left pieces behind
     std::uint64_t left_behind = 0; // counts these events: a sweep that began before one does not cover it
   };
 

@@ -59,7 +59,8 @@ std::string encode_vote(const vote_record& v) {
 }
 
 vote_record decode_vote(std::string_view bytes) {
-  return {read_be<std::uint64_t>(bytes), {read_be<std::uint32_t>(bytes.substr(8))},
+  return {read_be<std::uint64_t>(bytes),
+          {read_be<std::uint32_t>(bytes.substr(8))},
           bytes.size() > vote_without_flag && bytes[vote_without_flag] != 0};
 }
 

@@ -76,7 +76,8 @@ public:
   }
 
   /// The same while an entry is being executed, with a checkpoint wished for at its end.
-  domain::reply ask_within_an_entry(const entity_ref& of_another, const entity_ref& to, const domain::message& question) {
+  domain::reply ask_within_an_entry(const entity_ref& of_another, const entity_ref& to,
+                                    const domain::message& question) {
     propose(of_another, domain::message{domain::pulse{}});
     run_mailboxes();
     for (bool durable = false; !durable; std::this_thread::sleep_for(std::chrono::microseconds{200})) {
@@ -97,9 +98,8 @@ public:
   /// Which entities have an actor now.
   std::set<entity_ref> active() {
     std::optional<std::set<entity_ref>> all;
-    caf::anon_send(partition_, actors::list_entities{[&](std::vector<entity_ref> some) {
-      all.emplace(some.begin(), some.end());
-    }});
+    caf::anon_send(partition_,
+                   actors::list_entities{[&](std::vector<entity_ref> some) { all.emplace(some.begin(), some.end()); }});
     until([&] { return all.has_value(); });
     return *all;
   }
@@ -119,7 +119,8 @@ public:
     caf::anon_send(partition_, actors::checkpoint_please{});
     until([&] {
       auto s = status_now_;
-      caf::anon_send(partition_, actors::look_inside{[&](const partition::core& core) { status_now_ = core.status(); }});
+      caf::anon_send(partition_,
+                     actors::look_inside{[&](const partition::core& core) { status_now_ = core.status(); }});
       return s.checkpoint > before && !s.checkpointing;
     });
   }
@@ -198,14 +199,15 @@ private:
     c.place = [](event_number) { return partition_id{0}; };
     c.pulse = codec::encode(domain::message{domain::pulse{}});
     c.entities = limits_;
-    actors::partition_services services{store_.get(), log_.get(), checkpoints_.get(), routes_.get(), this, this, nullptr,
-                                        [this] { return now_; }, {}};
-    partition_ = caf::actor_cast<actors::partition_actor>(
-        caf_->spawn<actors::partition_host>(c, actors::start_from(store_->recover({0}), {{node_id{1}}, {}}, true), services));
+    actors::partition_services services{
+        store_.get(), log_.get(), checkpoints_.get(), routes_.get(), this, this, nullptr, [this] { return now_; }, {}};
+    partition_ = caf::actor_cast<actors::partition_actor>(caf_->spawn<actors::partition_host>(
+        c, actors::start_from(store_->recover({0}), {{node_id{1}}, {}}, true), services));
     routes_->attach({0}, partition_);
     until([this] {
       bool leads = status_now_.leading;
-      caf::anon_send(partition_, actors::look_inside{[&](const partition::core& core) { status_now_ = core.status(); }});
+      caf::anon_send(partition_,
+                     actors::look_inside{[&](const partition::core& core) { status_now_ = core.status(); }});
       return leads;
     });
   }
@@ -237,6 +239,7 @@ private:
   void take(partition_id, const std::vector<partition::publication_out>& some) override { publications += some.size(); }
 
   void leave(partition_id) override {}
+
   void leave(partition_id, const std::vector<event_number>&) override {}
 
   void start(partition_id, std::vector<partition::effect_out> some) override {

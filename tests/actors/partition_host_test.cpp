@@ -25,7 +25,9 @@ admission_id admit(one_partition& p, const std::string& user) {
 }
 
 request_hold hold_of(const admission_id& id, std::uint8_t number, std::vector<seat_index> seats) {
-  return {{"hold-" + std::to_string(number), {number, 1}}, id, group::hold_named(number),
+  return {{"hold-" + std::to_string(number), {number, 1}},
+          id,
+          group::hold_named(number),
           {group::seats(1, std::move(seats))}};
 }
 
@@ -124,8 +126,7 @@ TEST_CASE("partition: a sleeper's deadline wakes it", "[actors]") {
   for (int second = 0; second < 300; ++second)
     p.pass(1s);
   auto bob = admit(p, "bob");
-  CHECK(std::holds_alternative<hold_reply>(
-      p.get(entity_ref::of_session(group::number, "bob"), hold_of(bob, 2, {0}))));
+  CHECK(std::holds_alternative<hold_reply>(p.get(entity_ref::of_session(group::number, "bob"), hold_of(bob, 2, {0}))));
 }
 
 TEST_CASE("partition: no answer before the log is durable", "[actors]") {
@@ -159,7 +160,11 @@ TEST_CASE("partition: open charges are carried out again after a restart", "[act
   p.get(the_event, define_event{small_event(), 1, "test"});
   auto id = admit(p, "alice");
   p.get(alice, hold_of(id, 1, {0}));
-  p.get(alice, pay_hold{{"pay", {1, 1}}, id, group::hold_named(1), group::reservation_named(1), payment_method::card,
+  p.get(alice, pay_hold{{"pay", {1, 1}},
+                        id,
+                        group::hold_named(1),
+                        group::reservation_named(1),
+                        payment_method::card,
                         "4242424242424242"});
   p.until([&] { return p.effects.size() == 1; });
   p.effects.clear();

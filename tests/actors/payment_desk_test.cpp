@@ -86,8 +86,8 @@ public:
   }
 
   std::size_t inquiries() const {
-    return static_cast<std::size_t>(std::count_if(provider.calls.begin(), provider.calls.end(),
-                                                  [](const auto& c) { return c.request.inquire; }));
+    return static_cast<std::size_t>(
+        std::count_if(provider.calls.begin(), provider.calls.end(), [](const auto& c) { return c.request.inquire; }));
   }
 
 private:

@@ -123,6 +123,7 @@ struct pair_of_nodes {
   }
 
   void deliver_question() { leader.transfer->asked(node_id{2}, follower.says.take().pull()); }
+
   void deliver_part() { follower.transfer->got(node_id{1}, leader.says.take().part()); }
 
   /// Until it is whole; how many parts that took.

@@ -158,7 +158,8 @@ TEST_CASE("anew: what was on its way to a partition that is lost stays", "[clust
   CHECK(p.b().core().status().moving_slots == 0);
 }
 
-TEST_CASE("anew: where a slot left for a partition that is lost its events begin again there", "[cluster][partition][slots]") {
+TEST_CASE("anew: where a slot left for a partition that is lost its events begin again there",
+          "[cluster][partition][slots]") {
   pair_of_partitions p;
   open_house(p.a(), {"alice"});
   p.move(p.a(), 2);

@@ -157,7 +157,9 @@ TEST_CASE("links: a node that is unknown, of another cluster, epoch or disk is n
     a.lines->set_peers({b.as_peer()});
     CHECK_FALSE(a.until([&] { return a.opens > 0; }, 400ms));
   };
-  SECTION("unknown") { stays_out(); }
+  SECTION("unknown") {
+    stays_out();
+  }
   SECTION("another cluster") {
     b.lines->set_peers({a.as_peer()});
     b.set_self("another", 1);
@@ -247,7 +249,8 @@ TEST_CASE("links: an end that takes nothing costs bounded memory, and is given u
   proto::Welcome let_in;
   let_in.set_disk(7);
   std::string welcome = let_in.SerializeAsString();
-  frozen.read(greeting_max, [&](const error_code&, const std::string&) { frozen.write(welcome, [](const error_code&) {}); });
+  frozen.read(greeting_max,
+              [&](const error_code&, const std::string&) { frozen.write(welcome, [](const error_code&) {}); });
   context.run_for(200ms);
   REQUIRE(a.until([&] { return a.opens == 1; }));
   std::string large = item(std::string(100'000, 'x'));

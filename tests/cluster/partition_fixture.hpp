@@ -55,7 +55,8 @@ public:
       const auto& c = *disk_.commit;
       s.checkpoint = c.checkpoint;
       s.record = c.record;
-      s.consensus.snapshot = raft::snapshot_ref{c.index, c.term, c.members, std::make_shared<const std::string>(c.record)};
+      s.consensus.snapshot =
+          raft::snapshot_ref{c.index, c.term, c.members, std::make_shared<const std::string>(c.record)};
       after = c.index;
     } else {
       disk_.pieces.clear();
@@ -245,7 +246,8 @@ private:
     if (w.commit) {
       forget(w.commit->forgotten); // first, and whatever the checkpoint itself has of them: as the store does
       for (auto& [key, bytes] : std::exchange(pending_, {})) {
-        if (std::find(w.commit->forgotten.begin(), w.commit->forgotten.end(), key.first.event) != w.commit->forgotten.end())
+        if (std::find(w.commit->forgotten.begin(), w.commit->forgotten.end(), key.first.event) !=
+            w.commit->forgotten.end())
           continue;
         disk_.pieces.erase(key);
         if (bytes)

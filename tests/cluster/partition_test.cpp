@@ -32,7 +32,8 @@ void check_same(const replica& a, const replica& b, std::initializer_list<entity
 } // namespace
 
 // Found by simulation: the checkpoint was in force without it, and a replica that started from there had another state.
-TEST_CASE("entities: a session's last record is in the checkpoint though its group ends before it comes", "[cluster][partition]") {
+TEST_CASE("entities: a session's last record is in the checkpoint though its group ends before it comes",
+          "[cluster][partition]") {
   entity_table table{{0, std::chrono::seconds{60}, std::chrono::seconds{600}}};
   const auto who = session_of("alice");
   outputs out;
@@ -94,7 +95,8 @@ TEST_CASE("partition: what gathers while an entry is written becomes the next en
     CHECK(std::holds_alternative<ticket_reply>(r.answers.at(number)));
 }
 
-TEST_CASE("partition: where several come at a time, the next entry waits for more, but not for long", "[cluster][partition]") {
+TEST_CASE("partition: where several come at a time, the next entry waits for more, but not for long",
+          "[cluster][partition]") {
   replica r;
   open_house(r, {});
   auto join_all = [&](std::initializer_list<const char*> users) {
@@ -104,7 +106,7 @@ TEST_CASE("partition: where several come at a time, the next entry waits for mor
     return r.core().applied();
   };
   auto before = r.core().applied();
-  CHECK(join_all({"a"}) == before + 1); // who is alone does not wait
+  CHECK(join_all({"a"}) == before + 1);                     // who is alone does not wait
   CHECK(join_all({"b", "c", "d", "e", "f"}) == before + 3); // what gathered while b's was written: one entry of four
   CHECK(join_all({"g"}) == before + 3);
   r.pass(1ms);
@@ -283,7 +285,8 @@ TEST_CASE("partition: checkpoint and tail are the full replay", "[cluster][parti
   replica r;
   open_house(r, {"alice", "bob"});
   r.get<hold_reply>(session_of("alice"), hold_of(1, 1, {1, 2}));
-  pay_hold pay{{"p1", {1, 1}}, numbered<admission_id>(1), numbered<hold_id>(1), numbered<reservation_id>(1),
+  pay_hold pay{{"p1", {1, 1}},       numbered<admission_id>(1),
+               numbered<hold_id>(1), numbered<reservation_id>(1),
                payment_method::card, "4242"};
   r.get<reservation_reply>(session_of("alice"), pay);
   r.take_checkpoint();

@@ -51,9 +51,10 @@ TEST_CASE("raft rule 7: a dead voter is replaced: learner, caught up, voter, and
   }
   CHECK(r.status().members == voters({1, 2, 3}, {4})); // 4 has not said a word
   auto last = r.status().last_index;
-  r.hear(4,
-         append_reply{
-             .term = r.status().term, .rejected_prev = last, .conflict_first = 1, .round = 1, .standing = standing::full});
+  r.hear(
+      4,
+      append_reply{
+          .term = r.status().term, .rejected_prev = last, .conflict_first = 1, .round = 1, .standing = standing::full});
   r.hear(4, ack(r.status().term, 0, last, 1));
   r.wait(50ms);
   REQUIRE(changes(r.out).size() == 1);

@@ -103,7 +103,8 @@ TEST_CASE("raft rule 11: a learner that lost its log counts from its promotion o
   r.wait(50ms);
   CHECK(r.status().members == voters({1, 2, 3}, {4})); // it has not seen enough yet
   r.hear(3, ack(term, 2, 2));
-  r.hear(4, append_reply{.term = term, .rejected_prev = 2, .conflict_first = 1, .round = 1, .standing = standing::full});
+  r.hear(4,
+         append_reply{.term = term, .rejected_prev = 2, .conflict_first = 1, .round = 1, .standing = standing::full});
   r.hear(4, ack_of(standing::full, term, 2, 1));
   r.wait(50ms);
   r.sync();
@@ -228,7 +229,8 @@ TEST_CASE("raft rule 11: who knows of a later configuration gives up nothing", "
   r.give(vacate{2, 5});
   CHECK(r.status().last_index == 0);
 
-  replica stale{2, start_with(voters({1, 2, 3}), 2, log)}; // what it knows was never committed: a later term has the last word
+  // What it knows was never committed: a later term has the last word.
+  replica stale{2, start_with(voters({1, 2, 3}), 2, log)};
   stale.give(vacate{3, 3});
   CHECK(stale.status().last_index == 0);
 }

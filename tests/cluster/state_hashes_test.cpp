@@ -101,8 +101,9 @@ TEST_CASE("states: without a majority nobody is right", "[cluster][partition]") 
 }
 
 // Found by simulation: of three one was wiped, and the other that remained had just fetched a checkpoint because it was wrong.
-TEST_CASE("states: who differed is heard once more where no majority can be had: it may have its state from a checkpoint by now",
-          "[cluster][partition]") {
+TEST_CASE(
+    "states: who differed is heard once more where no majority can be had: it may have its state from a checkpoint by now",
+    "[cluster][partition]") {
   const std::set<node_id> two{a, b};
   state_hashes h{every};
   h.note(a, 256, 7);

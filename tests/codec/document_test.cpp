@@ -8,8 +8,9 @@ using namespace sluice;
 using namespace sluice::codec;
 
 TEST_CASE("document: JSON is read strictly, and the reason of a refusal has a name", "[codec][document]") {
-  for (auto bad : {"", "{", "{\"a\":1}x", "{\"a\":1,\"a\":2}", "[1,]", "{\"a\":01}", "NaN", "Infinity", "/*c*/{}", "{'a':1}",
-                   "\xEF\xBB\xBF{}", "\"\\ud800\"", "\"\xff\"", "[\"a\tb\"]", "{\"a\"}", "nul", "+1", "1.", ".5"})
+  for (auto bad :
+       {"", "{", "{\"a\":1}x", "{\"a\":1,\"a\":2}", "[1,]", "{\"a\":01}", "NaN", "Infinity", "/*c*/{}", "{'a':1}",
+        "\xEF\xBB\xBF{}", "\"\\ud800\"", "\"\xff\"", "[\"a\tb\"]", "{\"a\"}", "nul", "+1", "1.", ".5"})
     CHECK_FALSE(parse_json(bad));
   CHECK(parse_json("{\"a\":1,\"a\":2}").why().detail == "an object has a key twice");
   CHECK(parse_json(std::string(40, '[')).why().detail == "it is nested too deeply");

@@ -110,8 +110,8 @@ TEST_CASE("codec: blocks, areas and sessions come back as they were", "[codec]")
     CHECK(block.state() == g.block(n).state());
     CHECK(block.counts() == g.block(n).counts());
   }
-  auto floor = codec::load(entity_ref::of_area(group::number, {3}), all_of(g.the_area(3)),
-                           static_cast<const area*>(nullptr));
+  auto floor =
+      codec::load(entity_ref::of_area(group::number, {3}), all_of(g.the_area(3)), static_cast<const area*>(nullptr));
   CHECK(floor.state() == g.the_area(3).state());
 }
 

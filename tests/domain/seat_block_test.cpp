@@ -1,5 +1,5 @@
-#include "domain/seat_block.hpp"
 #include "domain/area.hpp"
+#include "domain/seat_block.hpp"
 #include "support/property.hpp"
 
 #include <map>
@@ -149,6 +149,7 @@ TEST_CASE("area: never more places than there are", "[domain][area]") {
 TEST_CASE("seat_block: agrees with a map from seat to holder", "[domain][seat_block][property]") {
   struct step {
     enum { holds, releases, pins, confirms, returns, extends, waits } what;
+
     std::uint8_t hold;
     std::uint64_t seats; // a bit set, or milliseconds
   };
@@ -189,9 +190,8 @@ TEST_CASE("seat_block: agrees with a map from seat to holder", "[domain][seat_bl
           ++index;
           if (s.what == step::waits)
             now += milliseconds{s.seats};
-          std::erase_if(owners, [&](const auto& o) {
-            return o.second.fence == 0 && !o.second.sold && o.second.until <= now;
-          });
+          std::erase_if(owners,
+                        [&](const auto& o) { return o.second.fence == 0 && !o.second.sold && o.second.until <= now; });
           auto known = owners.find(s.hold);
           bool held = known != owners.end() && !known->second.sold;
           auto when = at(now, index);
@@ -234,8 +234,10 @@ TEST_CASE("seat_block: agrees with a map from seat to holder", "[domain][seat_bl
             break;
           case step::returns:
             if (known != owners.end() && known->second.sold) {
-              feed(block, when, give_back{named(s.hold), known->second.fence,
-                                          {known->second.seats.begin(), known->second.seats.end()}, 0});
+              feed(
+                  block, when,
+                  give_back{
+                      named(s.hold), known->second.fence, {known->second.seats.begin(), known->second.seats.end()}, 0});
               owners.erase(known);
             }
             break;

@@ -158,7 +158,9 @@ TEST_CASE("session: seats are confirmed before the money is captured, the reserv
 TEST_CASE("session: who has booked leaves with the last hold, however that ends", "[domain][session]") {
   group g;
   auto d = group::two_blocks_and_a_floor();
-  SECTION("unless the event lets them stay") { d.keep_active_after_booking = true; }
+  SECTION("unless the event lets them stay") {
+    d.keep_active_after_booking = true;
+  }
   SECTION("else") {}
   g.define(d);
   auto inside = [&] { return g.the_event().room().active(); };
@@ -192,7 +194,8 @@ TEST_CASE("session: who has booked leaves with the last hold, however that ends"
   g.hold("carol", id, 5, {group::places(3, 1)});
   g.hold("carol", id, 6, {group::seats(1, {6})});
   g.pay("carol", id, 6, 6);
-  CHECK(std::get<reservation_reply>(*g.pay("carol", id, 5, 5, payment_method::free)).state == reservation_state::confirmed);
+  CHECK(std::get<reservation_reply>(*g.pay("carol", id, 5, 5, payment_method::free)).state ==
+        reservation_state::confirmed);
   CHECK(inside() == 1); // one payment runs
   g.settle("carol", charge_step::authorise, charge_outcome::refused);
   gone("carol");

@@ -110,6 +110,7 @@ TEST_CASE("waiting_room: whoever waited a day is let go", "[domain][waiting_room
 TEST_CASE("waiting_room: agrees with a naive line", "[domain][waiting_room][property]") {
   struct step {
     enum { joins, leaves, completes, claims, waits, caps, rates } what;
+
     std::uint64_t n;
   };
 

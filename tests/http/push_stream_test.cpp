@@ -51,7 +51,7 @@ struct conversation {
 TEST_CASE("stream: a client that takes nothing for long is cut off", "[http][stream]") {
   conversation c;
   auto now = std::chrono::steady_clock::now();
-  CHECK_FALSE(c.stream->is_busy(now + 1h, 10s)); // it took all there was
+  CHECK_FALSE(c.stream->is_busy(now + 1h, 10s));     // it took all there was
   c.stream->say(std::string(16 * 1024 * 1024, 'x')); // more than any buffer on the way
   now = std::chrono::steady_clock::now();
   CHECK(c.stream->is_busy(now, 10s));

@@ -60,7 +60,8 @@ TEST_CASE("request_parser: a plain request, however it is cut up", "[http][parse
 }
 
 TEST_CASE("request_parser: chunked bodies are put together", "[http][parser]") {
-  auto o = parse("POST / HTTP/1.1\r\n" + host + "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n", 5);
+  auto o =
+      parse("POST / HTTP/1.1\r\n" + host + "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n", 5);
   REQUIRE(o.got);
   CHECK(o.got->body == "abcde");
 }
@@ -74,12 +75,12 @@ TEST_CASE("request_parser: what two servers could read differently is refused", 
     return *o.refused;
   };
   auto with = [](const std::string& fields) { return "POST / HTTP/1.1\r\n" + host + fields + "\r\nabcdef"; };
-  for (const auto& fields : {
-           "Content-Length: 3\r\nContent-Length: 3\r\n", "Content-Length: 3\r\nContent-Length: 4\r\n",
-           "Content-Length: 3, 3\r\n", "Content-Length: -1\r\n", "Content-Length: +3\r\n", "Content-Length: 0x3\r\n",
-           "Content-Length: 99999999999999999999\r\n", "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n",
-           "Transfer-Encoding: chunked\r\nContent-Length: 3\r\n", "Transfer-Encoding : chunked\r\n",
-           "X-Folded: a\r\n b\r\n", "X: a\nb: c\r\n", "X\0Y: a\r\n", ": no name\r\n", "Host: y\r\n"})
+  for (const auto& fields :
+       {"Content-Length: 3\r\nContent-Length: 3\r\n", "Content-Length: 3\r\nContent-Length: 4\r\n",
+        "Content-Length: 3, 3\r\n", "Content-Length: -1\r\n", "Content-Length: +3\r\n", "Content-Length: 0x3\r\n",
+        "Content-Length: 99999999999999999999\r\n", "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: chunked\r\nContent-Length: 3\r\n", "Transfer-Encoding : chunked\r\n",
+        "X-Folded: a\r\n b\r\n", "X: a\nb: c\r\n", "X\0Y: a\r\n", ": no name\r\n", "Host: y\r\n"})
     CHECK(refused(with(fields)) == errc::bad_request);
   CHECK(refused(with("Transfer-Encoding: chunked, identity\r\n")) == errc::not_implemented);
   CHECK(refused(with("Transfer-Encoding: xchunked\r\n")) == errc::not_implemented);

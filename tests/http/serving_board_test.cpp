@@ -9,6 +9,7 @@ using namespace sluice::http;
 TEST_CASE("serving_board: positions are exact, whoever leaves", "[http][board][property]") {
   struct step {
     enum { more, gone, serve } what;
+
     std::uint32_t n;
   };
 
@@ -66,7 +67,9 @@ TEST_CASE("serving_board: positions are exact, whoever leaves", "[http][board][p
         return std::nullopt;
       },
       [](const step& s) {
-        return std::string{s.what == step::more ? "join " : s.what == step::gone ? "gone " : "serve "} +
+        return std::string{s.what == step::more   ? "join "
+                           : s.what == step::gone ? "gone "
+                                                  : "serve "} +
                std::to_string(s.n);
       });
 }

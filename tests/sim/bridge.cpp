@@ -29,8 +29,16 @@ void bridge::begin(const entity_ref& to, std::shared_ptr<const domain::message> 
   auto partition = place_of(to.event);
   node_.all_checkers().asked_of({node_.id(), node_.incarnation(), number}, partition, to, m, is_query);
   auto body = is_query ? std::string{} : codec::encode(*m);
-  pending_.emplace(number, pending{to, partition, std::move(m), std::move(body), is_query, std::move(done), {}, 0,
-                                   run_.time.now() + gives_up_after, in_burst});
+  pending_.emplace(number, pending{to,
+                                   partition,
+                                   std::move(m),
+                                   std::move(body),
+                                   is_query,
+                                   std::move(done),
+                                   {},
+                                   0,
+                                   run_.time.now() + gives_up_after,
+                                   in_burst});
   send(number);
 }
 
@@ -51,7 +59,8 @@ void bridge::request_all(const entity_ref& to, const std::vector<std::shared_ptr
                          const burst_handler& done) {
   auto first = next_;
   for (const auto& m : all)
-    begin(to, m, false, [m, done](const node_answer& a) { done(*m, a); }, true);
+    begin(
+        to, m, false, [m, done](const node_answer& a) { done(*m, a); }, true);
   if (run_.telling())
     run_.say("node " + std::to_string(node_.id().value) + " requests " + std::to_string(first) + " to " +
              std::to_string(next_ - 1) + " to " + to_string(to));
@@ -93,7 +102,8 @@ void bridge::send(std::uint64_t number) {
   partition::origin from{node_.id(), node_.incarnation(), number};
   auto& waiting = leaving_[{p.sent_to, p.partition}];
   if (waiting.commands.empty() && waiting.questions.empty())
-    node_.clock().after(run_.dice.between(0, 100), [this, to = p.sent_to, partition = p.partition] { flush(to, partition); });
+    node_.clock().after(run_.dice.between(0, 100),
+                        [this, to = p.sent_to, partition = p.partition] { flush(to, partition); });
   if (p.is_query) {
     waiting.questions.push_back({p.to, from, actors::box(*p.what)});
   } else {

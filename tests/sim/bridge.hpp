@@ -43,6 +43,7 @@ public:
   void answered(const partition::origin& to, partition_id partition, log_index index,
                 std::shared_ptr<const domain::reply> reply);
   void refused(const partition::refusal_out& refusal, node_id hint);
+
   void learn(const partition::slot_home& home) { ways_.learn(home.slot, home.by, home.partition); }
 
   // ---- what it knows ----

@@ -23,8 +23,8 @@ void answer_checker::answered(const entry_stamp& at, const entity_ref& to, const
       m, r);
 }
 
-void answer_checker::told(const entry_stamp& at, const entity_ref& to, const domain::message& m,
-                          const domain::reply& r, bool is_current) {
+void answer_checker::told(const entry_stamp& at, const entity_ref& to, const domain::message& m, const domain::reply& r,
+                          bool is_current) {
   ++run_.counts[deed::asked];
   answered(at, to, m, r, is_current);
 }

@@ -17,7 +17,8 @@ namespace sluice::simulation {
 
 class answer_checker {
 public:
-  answer_checker(scene& run, const history& asked, const line_checker& lines, stock_checker& stock, money_checker& money)
+  answer_checker(scene& run, const history& asked, const line_checker& lines, stock_checker& stock,
+                 money_checker& money)
       : run_{run}, asked_{asked}, lines_{lines}, stock_{stock}, money_{money} {}
 
   /// A leader answers, whether or not that reaches anybody. Facts of the entry were told before; those of later ones as

@@ -25,10 +25,12 @@ public:
 
   /// It stood still for a while on the way to another partition.
   void event_moved(event_number event) { moved_.insert(event); }
+
   bool ever_moved(event_number event) const { return moved_.contains(event); }
 
   /// For this long nobody could lead, who is up and reaches a majority.
   void outage(partition_id p, micros lasted) { stories_[p].outage += lasted; }
+
   micros outage_of(partition_id p) const { return stories_.at(p).outage; }
 
   /// Committed, as far as anybody executed it.

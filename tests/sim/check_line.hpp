@@ -107,9 +107,7 @@ private:
     std::vector<rate> rates;
     std::optional<log_time> could_pass_since; // somebody waits, and neither phase nor cap is in the way
 
-    ticket* at(ticket_number t) {
-      return t.value >= 1 && t.value <= tickets.size() ? &tickets[t.value - 1] : nullptr;
-    }
+    ticket* at(ticket_number t) { return t.value >= 1 && t.value <= tickets.size() ? &tickets[t.value - 1] : nullptr; }
   };
 
   line* known(const entry_stamp& at, event_number event, const char* what);

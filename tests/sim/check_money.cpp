@@ -60,8 +60,9 @@ void money_checker::on(const entry_stamp& at, event_number event, const domain::
       return fail(at, f.reservation, "its hold is paid for twice");
     auto price = prices_.find(f.hold);
     if (price != prices_.end() && price->second != f.amount)
-      return fail(at, f.reservation, "it costs " + std::to_string(f.amount) + ", the hold was offered for " +
-                                         std::to_string(price->second));
+      return fail(at, f.reservation,
+                  "it costs " + std::to_string(f.amount) + ", the hold was offered for " +
+                      std::to_string(price->second));
     ++counts_[{event, f.user}];
     b = {event, f.hold, f.user, f.state, f.seats, f.amount, f.state == reservation_state::paying};
   } else {
@@ -158,7 +159,8 @@ void money_checker::at_the_end() {
 
 void money_checker::check_books(const reservation_id& id, const booking& b) {
   auto differ = [&](const std::string& what) {
-    run_.fail("money", "reservation " + to_text(id) + " is " + std::string{domain::word_of(b.state)} + " at the end, " + what);
+    run_.fail("money",
+              "reservation " + to_text(id) + " is " + std::string{domain::word_of(b.state)} + " at the end, " + what);
   };
   if (!is_final(b.state))
     return run_.fail("liveness", "reservation " + to_text(id) + " is still " + std::string{domain::word_of(b.state)});

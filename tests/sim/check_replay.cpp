@@ -24,8 +24,9 @@ void replay_checker::executed(partition_id partition, const raft::entry& e) {
   bool is_same = first.term == e.term && first.kind == e.kind &&
                  (e.kind != raft::entry_kind::commands || *first.payload == *e.payload);
   if (!is_same)
-    fail(partition, e.index, "two different entries were executed: of term " + std::to_string(first.term) + " and of term " +
-                                 std::to_string(e.term));
+    fail(partition, e.index,
+         "two different entries were executed: of term " + std::to_string(first.term) + " and of term " +
+             std::to_string(e.term));
 }
 
 void replay_checker::promised(partition_id partition, log_index index) {
@@ -122,11 +123,13 @@ void replay_checker::reached(partition_id partition, log_index index, std::uint6
     p.entities = all->values();
 }
 
-void replay_checker::fenced(slot_number slot, partition_id partition, log_index index, std::map<entity_ref, std::uint64_t> all) {
+void replay_checker::fenced(slot_number slot, partition_id partition, log_index index,
+                            std::map<entity_ref, std::uint64_t> all) {
   fenced_.try_emplace({slot, partition, index}, std::move(all));
 }
 
-const std::map<entity_ref, std::uint64_t>* replay_checker::as_fenced(slot_number slot, partition_id partition, log_index index) const {
+const std::map<entity_ref, std::uint64_t>* replay_checker::as_fenced(slot_number slot, partition_id partition,
+                                                                     log_index index) const {
   auto known = fenced_.find({slot, partition, index});
   return known == fenced_.end() ? nullptr : &known->second;
 }

@@ -54,7 +54,8 @@ void stock_checker::take(const entry_stamp& at, event_number event, stock& s, co
     if (!held_at_.insert_or_assign(f.hold, at.log).second && !was_refused)
       return fail(at, event, "hold " + to_text(f.hold) + " was made twice");
     c.begun.insert(f.hold);
-    begun_[f.hold] = {run_.time.now(), cluster_.outage_of(at.partition), lines_.definition(event)->hold_ttl_seconds * second};
+    begun_[f.hold] = {run_.time.now(), cluster_.outage_of(at.partition),
+                      lines_.definition(event)->hold_ttl_seconds * second};
   }
   auto& b = s.blocks[f.block];
   part p;
@@ -64,7 +65,8 @@ void stock_checker::take(const entry_stamp& at, event_number event, stock& s, co
       return fail(at, event, "seat " + std::to_string(seat) + " of a block of " + std::to_string(b.capacity));
     auto [owner, is_free] = b.owners.emplace(seat, f.hold);
     if (!is_free)
-      return fail(at, event, "seat " + std::to_string(seat) + " of block " + std::to_string(f.block.value) + " has two owners");
+      return fail(at, event,
+                  "seat " + std::to_string(seat) + " of block " + std::to_string(f.block.value) + " has two owners");
     p.seats.insert(seat);
   }
   b.held += p.count();
@@ -87,11 +89,13 @@ void stock_checker::give(const entry_stamp& at, event_number event, stock& s, co
       return fail(at, event, "hold " + to_text(f.hold) + " lapsed while it was paid for");
     auto promise = promises_.find(f.hold);
     if (promise != promises_.end() && at.log < promise->second)
-      return fail(at, event, "hold " + to_text(f.hold) + " lapsed " + std::to_string((promise->second - at.log).count()) +
-                                 " ms before the promised time");
+      return fail(at, event,
+                  "hold " + to_text(f.hold) + " lapsed " + std::to_string((promise->second - at.log).count()) +
+                      " ms before the promised time");
     if (promise != promises_.end() && knows_deadline(f.hold) && promise->second + line_patience < at.log)
-      return fail(at, event, "hold " + to_text(f.hold) + " lapsed " + std::to_string((at.log - promise->second).count()) +
-                                 " ms late");
+      return fail(at, event,
+                  "hold " + to_text(f.hold) + " lapsed " + std::to_string((at.log - promise->second).count()) +
+                      " ms late");
     changes_[event].lapsed.insert(f.hold);
   } else if (f.move == stock_move::released) {
     if (p.stage == hold_stage::held)
@@ -163,10 +167,12 @@ void stock_checker::check_patience(const entry_stamp& at, event_number event, co
   constexpr micros slack = 8 * second; // slow disks, lost messages, elections, a clock that runs slow
   const auto& b = begun_.at(hold);
   auto lived = run_.time.now() - b.at;
-  if (!cluster_.ever_moved(event) && asked_.extensions(hold) == 0 && lived > b.lasts + cluster_.outage_of(at.partition) - b.outage + slack)
-    fail(at, event, "hold " + to_text(hold) + " lapsed " + std::to_string((lived - b.lasts) / ms) +
-                        " ms after its time, outages meanwhile took " +
-                        std::to_string((cluster_.outage_of(at.partition) - b.outage) / ms) + " ms");
+  if (!cluster_.ever_moved(event) && asked_.extensions(hold) == 0 &&
+      lived > b.lasts + cluster_.outage_of(at.partition) - b.outage + slack)
+    fail(at, event,
+         "hold " + to_text(hold) + " lapsed " + std::to_string((lived - b.lasts) / ms) +
+             " ms after its time, outages meanwhile took " +
+             std::to_string((cluster_.outage_of(at.partition) - b.outage) / ms) + " ms");
 }
 
 void stock_checker::end_entry(const entry_stamp& at, event_number event) {
@@ -188,8 +194,9 @@ void stock_checker::end_entry(const entry_stamp& at, event_number event) {
     if (!whole)
       return fail(at, event, "hold " + to_text(hold) + " is neither whole nor gone, or not what was asked for");
     if (c.begun.contains(hold) && taken_[{event, asked->user}] > lines_.limit_of(event, asked->user))
-      return fail(at, event, asked->user + " has " + std::to_string(taken_[{event, asked->user}]) +
-                                 " seats, the limit is " + std::to_string(lines_.limit_of(event, asked->user)));
+      return fail(at, event,
+                  asked->user + " has " + std::to_string(taken_[{event, asked->user}]) + " seats, the limit is " +
+                      std::to_string(lines_.limit_of(event, asked->user)));
     if (c.begun.contains(hold)) {
       ++run_.counts[deed::held];
       if (asked->parts.size() > 1)
@@ -204,8 +211,7 @@ void stock_checker::end_entry(const entry_stamp& at, event_number event) {
       undone_.insert(hold);
   for (const auto& hold : c.released) {
     check_release(at, event, c, hold);
-    if (!c.begun.contains(hold) && !s.holds.contains(hold) &&
-        asked_.released(hold, asked_.hold(hold)->user))
+    if (!c.begun.contains(hold) && !s.holds.contains(hold) && asked_.released(hold, asked_.hold(hold)->user))
       ++run_.counts[deed::released];
   }
   run_.counts[deed::lapsed] += c.lapsed.size();
@@ -214,9 +220,10 @@ void stock_checker::end_entry(const entry_stamp& at, event_number event) {
   for (auto number : c.blocks) {
     const auto& b = s.blocks[number];
     if (b.held + b.confirmed + b.blocked > b.capacity)
-      return fail(at, event, "block " + std::to_string(number.value) + " does not add up: " + std::to_string(b.held) +
-                                 " held, " + std::to_string(b.confirmed) + " confirmed, " + std::to_string(b.blocked) +
-                                 " blocked of " + std::to_string(b.capacity));
+      return fail(at, event,
+                  "block " + std::to_string(number.value) + " does not add up: " + std::to_string(b.held) + " held, " +
+                      std::to_string(b.confirmed) + " confirmed, " + std::to_string(b.blocked) + " blocked of " +
+                      std::to_string(b.capacity));
   }
   // Whoever's time is over loses before anybody else is served.
   for (const auto& [hold, parts] : s.holds) {
@@ -225,8 +232,9 @@ void stock_checker::end_entry(const entry_stamp& at, event_number event) {
       continue;
     for (const auto& [number, p] : parts)
       if (p.stage == hold_stage::held && c.blocks.contains(number))
-        return fail(at, event, "hold " + to_text(hold) + " should have lapsed before block " +
-                                   std::to_string(number.value) + " was touched");
+        return fail(at, event,
+                    "hold " + to_text(hold) + " should have lapsed before block " + std::to_string(number.value) +
+                        " was touched");
   }
 }
 
@@ -243,17 +251,17 @@ void stock_checker::compare(const entry_stamp& at, const domain::block_update& u
     auto owner = b.owners.find(seat);
     bool is_taken = status != domain::seat_status::available && status != domain::seat_status::blocked;
     if (is_taken != (owner != b.owners.end()))
-      return fail(at, update.event, "seat " + std::to_string(seat) + " of block " +
-                                        std::to_string(update.block.value) + " shows as " +
-                                        std::string{word_of(status)});
+      return fail(at, update.event,
+                  "seat " + std::to_string(seat) + " of block " + std::to_string(update.block.value) + " shows as " +
+                      std::string{word_of(status)});
   }
   auto available = b.capacity - b.blocked - b.held - b.confirmed;
   if (c.available != available || c.held != b.held || c.confirmed != b.confirmed || c.blocked != b.blocked)
-    fail(at, update.event, "block " + std::to_string(update.block.value) + " is published as " +
-                               std::to_string(c.available) + "+" + std::to_string(c.held) + "+" +
-                               std::to_string(c.confirmed) + "+" + std::to_string(c.blocked) + ", counted are " +
-                               std::to_string(available) + "+" + std::to_string(b.held) + "+" +
-                               std::to_string(b.confirmed) + "+" + std::to_string(b.blocked));
+    fail(at, update.event,
+         "block " + std::to_string(update.block.value) + " is published as " + std::to_string(c.available) + "+" +
+             std::to_string(c.held) + "+" + std::to_string(c.confirmed) + "+" + std::to_string(c.blocked) +
+             ", counted are " + std::to_string(available) + "+" + std::to_string(b.held) + "+" +
+             std::to_string(b.confirmed) + "+" + std::to_string(b.blocked));
 }
 
 void stock_checker::refused_for(const entry_stamp& at, event_number event,
@@ -267,8 +275,9 @@ void stock_checker::refused_for(const entry_stamp& at, event_number event,
     bool was_taken = b.owners.contains(seat) || (back != b.given_back.end() && back->second == at.index);
     bool may_be_blocked = b.blocked > 0 || b.defined_at == at.index; // facts count these, they do not name them
     if (!was_taken && !may_be_blocked)
-      return fail(at, event, "seat " + std::to_string(seat) + " of block " + std::to_string(number.value) +
-                                 " was refused as taken, but is free");
+      return fail(at, event,
+                  "seat " + std::to_string(seat) + " of block " + std::to_string(number.value) +
+                      " was refused as taken, but is free");
     ++run_.counts[deed::contended];
   }
 }

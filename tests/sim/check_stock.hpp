@@ -25,8 +25,10 @@ public:
 
   void on(const entry_stamp& at, event_number event, const domain::stock_defined& f);
   void on(const entry_stamp& at, event_number event, const domain::stock_moved& f);
+
   /// A payment failed: its parts may be released in this entry.
   void payment_ended(event_number event, const hold_id& hold) { changes_[event].ended_payments.insert(hold); }
+
   /// Every hold touched by the entry is whole or gone, every block adds up.
   void end_entry(const entry_stamp& at, event_number event);
 
@@ -34,7 +36,9 @@ public:
   void promised(const hold_id& hold, log_time deadline) { promises_[hold] = deadline; }
 
   /// A request to extend it was answered, one way or the other.
-  void extension_answered(const hold_id& hold, const std::string& request) { extensions_answered_[hold].insert(request); }
+  void extension_answered(const hold_id& hold, const std::string& request) {
+    extensions_answered_[hold].insert(request);
+  }
 
   void compare(const entry_stamp& at, const domain::block_update& update);
   /// Somebody was refused these seats in this entry: each of them must be another's, or not for sale.
@@ -43,6 +47,7 @@ public:
 
   /// The stage all parts of a hold are in, empty if it is gone.
   std::optional<hold_stage> stage_of(const hold_id& hold) const;
+
   bool was_ever_held(const hold_id& hold) const { return held_at_.contains(hold); }
 
   log_time held_at(const hold_id& hold) const { return held_at_.at(hold); }
@@ -67,7 +72,7 @@ private:
     log_index defined_at = 0;
     std::map<seat_index, hold_id> owners;
     std::map<seat_index, log_index> given_back; // by its owner or a saga, not by time
-    std::uint32_t held = 0; // pinned ones included
+    std::uint32_t held = 0;                     // pinned ones included
     std::uint32_t confirmed = 0;
   };
 
@@ -110,7 +115,7 @@ private:
   };
 
   std::map<hold_id, beginning> begun_;
-  std::set<hold_id> undone_;            // in the entry that began them; the same request may try again
+  std::set<hold_id> undone_; // in the entry that began them; the same request may try again
   std::map<std::pair<event_number, std::string>, std::uint64_t> taken_;
 
   std::map<event_number, changes> changes_;

@@ -63,7 +63,8 @@ void checkers::answers_leave(partition_id partition, log_index index, const entr
   const auto& question = known->second[to.request - 1];
   const auto& at = stamps.at(question.to.event);
   if (at.index < question.not_before + (is_query ? 0 : 1))
-    return run_.fail("answers", to_string(question.to) + ", " + to_string(at) + ": this answer is older than what a client knew (index " +
+    return run_.fail("answers", to_string(question.to) + ", " + to_string(at) +
+                                    ": this answer is older than what a client knew (index " +
                                     std::to_string(question.not_before) + ") when it was asked for");
   // Who leads no longer still answers what it was asked before, perhaps as of an entry that no leader has executed yet.
   bool is_current = follows(leader, partition) && positions_[partition].index >= index;

@@ -61,6 +61,7 @@ public:
 
   /// What bridges know by now.
   const domain::placed_event* placed(event_number event) const;
+
   const domain::ranking_update& ranking() const { return ranking_; }
 
   const domain::catalogue_update& catalogue() const { return catalogue_; }
@@ -88,7 +89,7 @@ private:
 
   scene& run_;
   std::map<partition_id, position> positions_;
-  std::map<event_number, log_index> heard_moved_; // instead of `position::heard`
+  std::map<event_number, log_index> heard_moved_;                              // instead of `position::heard`
   std::map<std::pair<node_id, std::uint64_t>, std::vector<request>> requests_; // of one life of a bridge, by number - 1
   std::set<event_number> events_;
   std::map<event_number, std::shared_ptr<const domain::placed_event>> placed_;

@@ -45,8 +45,8 @@ void network::send(const exchange_pointer& x) {
   });
 }
 
-void network::arrive(const exchange_pointer& x, const std::shared_ptr<const domain::message>& m,
-                     std::uint32_t attempt, node_id node) {
+void network::arrive(const exchange_pointer& x, const std::shared_ptr<const domain::message>& m, std::uint32_t attempt,
+                     node_id node) {
   home_.node(node).request(x->to, m, x->is_query, [this, x, attempt](const node_answer& a) {
     if (run_.strikes(fault::lost_answer, run_.settings.answer_lost))
       return;

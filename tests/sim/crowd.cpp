@@ -24,23 +24,28 @@ void crowd::begin() {
 }
 
 void crowd::enrol() {
-  net_.call(entity_ref::of_catalogue(), [] { return domain::register_event{"rush"}; }, [this](const outcome& o) {
-    if (const auto* made = o.as<domain::registered_reply>())
-      define(made->number);
-    else if (run_.stormy)
-      run_.time.after(500 * ms, [this] { enrol(); });
-  });
+  net_.call(
+      entity_ref::of_catalogue(), [] { return domain::register_event{"rush"}; },
+      [this](const outcome& o) {
+        if (const auto* made = o.as<domain::registered_reply>())
+          define(made->number);
+        else if (run_.stormy)
+          run_.time.after(500 * ms, [this] { enrol(); });
+      });
 }
 
 void crowd::define(event_number number) {
-  net_.call(entity_ref::of_event(number),
-            [d = definition_, seed = run_.dice.next()] { return domain::define_event{d, seed, "operator"}; },
-            [this, number](const outcome& o) {
-              if (o.as<domain::event_reply>() != nullptr)
-                event_ = number;
-              else if (run_.stormy)
-                run_.time.after(500 * ms, [this, number] { define(number); });
-            });
+  net_.call(
+      entity_ref::of_event(number),
+      [d = definition_, seed = run_.dice.next()] {
+        return domain::define_event{d, seed, "operator"};
+      },
+      [this, number](const outcome& o) {
+        if (o.as<domain::event_reply>() != nullptr)
+          event_ = number;
+        else if (run_.stormy)
+          run_.time.after(500 * ms, [this, number] { define(number); });
+      });
 }
 
 void crowd::come_and_go() {
@@ -49,7 +54,7 @@ void crowd::come_and_go() {
       return;
     auto count = static_cast<std::size_t>(std::max<micros>(run_.settings.crowd * burst_every / second, 1));
     if (event_)
-      waiting_.size() > 4 * count && run_.dice.coin() ? leave(count) : join(count);
+      waiting_.size() > 4 * count&& run_.dice.coin() ? leave(count) : join(count);
     come_and_go();
   });
 }

@@ -19,6 +19,7 @@ public:
   domain::event_definition next();
   /// New admission settings, all or only some, always with a rate never used before.
   domain::admission_patch patch();
+
   /// What the operator wants now; refusals may leave the engine with an earlier one.
   const domain::event_definition& current() const { return now_; }
 

@@ -111,9 +111,8 @@ void disk_writer::run_job() {
     write_feed(); // facts of entries up to the cut must be in the feed before those entries may go
     if (!is_planted(planted::unflushed))
       disk_.flush();
-    clock_.after(run_.dice.between(0, 200), [this, partition = j.partition, checkpoint = j.checkpoint] {
-      flushed_(partition, checkpoint);
-    });
+    clock_.after(run_.dice.between(0, 200),
+                 [this, partition = j.partition, checkpoint = j.checkpoint] { flushed_(partition, checkpoint); });
     break;
   case job::kind::clean:
     disk_.clean(j.partition, std::exchange(written_[j.partition], {}));

@@ -31,8 +31,9 @@ void fetcher::ask(partition_id partition) {
   if (++t.tries > tries_max)
     return fail(partition);
   const auto& w = t.wanted;
-  node_.home().net().send(node_.id(), w.from,
-                          chunk_request{partition, partition::checkpoint_in(w.ref), w.ref.index, w.checkpoint, t.position});
+  node_.home().net().send(
+      node_.id(), w.from,
+      chunk_request{partition, partition::checkpoint_in(w.ref), w.ref.index, w.checkpoint, t.position});
   node_.clock().after(300 * ms, [this, partition, number = w.checkpoint, position = t.position] {
     auto* now = find(partition, number);
     if (now != nullptr && !now->applying && now->position == position)

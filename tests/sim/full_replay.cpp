@@ -53,8 +53,9 @@ public:
 private:
   partition::input deliver(const partition::delivery& d) {
     if (d.activate != partition::activation::none)
-      shells_[d.to] = actors::make_entity(d.to, partition::pieces_of(d.activate, d.record, [&] { return stored(d.to); }),
-                                          d.activate == partition::activation::adopted);
+      shells_[d.to] =
+          actors::make_entity(d.to, partition::pieces_of(d.activate, d.record, [&] { return stored(d.to); }),
+                              d.activate == partition::activation::adopted);
     touched_.insert(d.to);
     return shells_.at(d.to)->deliver(d);
   }

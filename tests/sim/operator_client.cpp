@@ -10,8 +10,12 @@ operator_client::operator_client(scene& run, network& net) : run_{run}, net_{net
 }
 
 void operator_client::begin() {
-  net_.call(entity_ref::of_catalogue(), [] { return domain::found_cluster{"cluster", "keys", "hash"}; },
-            [](const outcome&) {});
+  net_.call(
+      entity_ref::of_catalogue(),
+      [] {
+        return domain::found_cluster{"cluster", "keys", "hash"};
+      },
+      [](const outcome&) {});
   for (std::size_t i = 0; i < shows_.size(); ++i)
     enrol(i);
   think();
@@ -31,33 +35,42 @@ void operator_client::enrol(std::size_t which) {
   s.book = std::make_unique<definition_book>(run_, s.slug);
   s.number = {};
   s.defined = false;
-  net_.call(entity_ref::of_catalogue(), [slug = s.slug] { return domain::register_event{slug}; },
-            [this, which](const outcome& o) {
-              const auto* made = o.as<domain::registered_reply>();
-              if (made == nullptr)
-                return;
-              shows_[which].number = made->number;
-              define(which, shows_[which].book->first());
-            });
+  net_.call(
+      entity_ref::of_catalogue(), [slug = s.slug] { return domain::register_event{slug}; },
+      [this, which](const outcome& o) {
+        const auto* made = o.as<domain::registered_reply>();
+        if (made == nullptr)
+          return;
+        shows_[which].number = made->number;
+        define(which, shows_[which].book->first());
+      });
 }
 
 void operator_client::define(std::size_t which, domain::event_definition d) {
   auto number = shows_[which].number;
   auto seed = run_.dice.next();
-  net_.call(entity_ref::of_event(number), [d, seed] { return domain::define_event{d, seed, "operator"}; },
-            [this, which, number](const outcome& o) {
-              if (o.as<domain::event_reply>() != nullptr && shows_[which].number == number)
-                shows_[which].defined = true;
-            });
+  net_.call(
+      entity_ref::of_event(number),
+      [d, seed] {
+        return domain::define_event{d, seed, "operator"};
+      },
+      [this, which, number](const outcome& o) {
+        if (o.as<domain::event_reply>() != nullptr && shows_[which].number == number)
+          shows_[which].defined = true;
+      });
 }
 
 void operator_client::control(std::size_t which, event_action action, bool force) {
   auto number = shows_[which].number;
-  net_.call(entity_ref::of_event(number), [action, force] { return domain::control_event{action, "hello", force, "operator"}; },
-            [this, which, number, action](const outcome& o) {
-              if (action == event_action::remove && o.as<domain::done>() != nullptr && shows_[which].number == number)
-                enrol(which);
-            });
+  net_.call(
+      entity_ref::of_event(number),
+      [action, force] {
+        return domain::control_event{action, "hello", force, "operator"};
+      },
+      [this, which, number, action](const outcome& o) {
+        if (action == event_action::remove && o.as<domain::done>() != nullptr && shows_[which].number == number)
+          enrol(which);
+      });
 }
 
 void operator_client::act(std::size_t which) {
@@ -70,8 +83,12 @@ void operator_client::act(std::size_t which) {
   if (choice < 35)
     define(which, s.book->next());
   else if (choice < 55)
-    net_.call(entity_ref::of_event(s.number), [p = s.book->patch()] { return domain::set_admission{p, "operator"}; },
-              [](const outcome&) {});
+    net_.call(
+        entity_ref::of_event(s.number),
+        [p = s.book->patch()] {
+          return domain::set_admission{p, "operator"};
+        },
+        [](const outcome&) {});
   else if (choice < 70)
     control(which, event_action::open);
   else if (choice < 78)

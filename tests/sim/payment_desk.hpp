@@ -56,7 +56,7 @@ private:
   node_clock& clock_;
   sim_provider& provider_;
   settle report_;
-  std::uint64_t last_ = 0; // job number
+  std::uint64_t last_ = 0;                          // job number
   std::map<reservation_id, std::deque<job>> lines_; // steps of one reservation run one after the other
 };
 

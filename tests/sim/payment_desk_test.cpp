@@ -18,7 +18,8 @@ TEST_CASE("sim: what an event that moved asks its desk for again outlives the pa
   sim_provider provider{run};
   provider.before_capture = [](const reservation_id&) {};
   std::vector<charge_step> settled;
-  payment_desk desk{run, clock, provider, [&](const entity_ref&, const domain::charge_settled& s) { settled.push_back(s.step); }};
+  payment_desk desk{run, clock, provider,
+                    [&](const entity_ref&, const domain::charge_settled& s) { settled.push_back(s.step); }};
   auto user = entity_ref::of_session({1}, "alice");
   auto charge = [](charge_step step) {
     domain::charge c;

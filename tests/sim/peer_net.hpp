@@ -92,8 +92,8 @@ struct slot_parcel {
   partition::slot_pulled what;
 };
 
-using parcel = std::variant<raft_parcel, commands_parcel, questions_parcel, answers_parcel, refusal_parcel, leads_parcel,
-                            hash_parcel, chunk_request, chunk_parcel, slot_request, slot_parcel>;
+using parcel = std::variant<raft_parcel, commands_parcel, questions_parcel, answers_parcel, refusal_parcel,
+                            leads_parcel, hash_parcel, chunk_request, chunk_parcel, slot_request, slot_parcel>;
 
 /// Owned by one cluster.
 class peer_net {
@@ -110,7 +110,9 @@ public:
   void break_links(node_id of);
 
   void cut(node_id from, node_id to) { cut_[from.value][to.value] = true; }
+
   void heal() { cut_ = {}; }
+
   bool is_cut(node_id from, node_id to) const { return cut_[from.value][to.value]; }
 
 private:
@@ -123,7 +125,7 @@ private:
   scene& run_;
   sim_cluster& home_;
   matrix<bool> cut_{};
-  matrix<micros> arrives_{};         // the last one on this link
+  matrix<micros> arrives_{};           // the last one on this link
   matrix<std::uint32_t> connection_{}; // which one it is
 };
 

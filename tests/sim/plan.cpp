@@ -98,7 +98,9 @@ plan plan::of(const run_options& options) {
     auto drawn = dice.spread(low, high); // drawn always: a fault left out must not change the others
     return on[static_cast<std::size_t>(f)] ? drawn : 0;
   };
-  auto rate = [&](fault f, std::int64_t low, std::int64_t high) { return static_cast<std::uint64_t>(if_on(f, low, high)); };
+  auto rate = [&](fault f, std::int64_t low, std::int64_t high) {
+    return static_cast<std::uint64_t>(if_on(f, low, high));
+  };
   draw_limits(p, dice, on[static_cast<std::size_t>(fault::overload)]);
   p.slow_sync = rate(fault::slow_disk, 5, 100);
   p.power_cut = rate(fault::power_cut, 200, 6'000);

@@ -66,17 +66,18 @@ struct plan {
   micros wall_jump_every = 0; // about; 0: never
 
   // Between nodes.
-  bool links_keep_order = true;                                // as connections do; else it is free for all
-  micros link_time_min = 200, link_time_max = 1 * ms;          // one way
+  bool links_keep_order = true;                                           // as connections do; else it is free for all
+  micros link_time_min = 200, link_time_max = 1 * ms;                     // one way
   std::uint64_t message_lost = 0, message_late = 0, message_repeated = 0; // permille
-  std::uint64_t hints = 0;                                     // permille of deaths and broken links that are noticed
-  std::size_t chunk_bytes = 64 * 1024;                         // of a checkpoint on its way
-  micros bridge_patience = 1 * second;                         // before it sends a request again
+  std::uint64_t hints = 0;             // permille of deaths and broken links that are noticed
+  std::size_t chunk_bytes = 64 * 1024; // of a checkpoint on its way
+  micros bridge_patience = 1 * second; // before it sends a request again
 
   // About how long from one to the next; 0: never.
   micros break_every = 0, split_every = 0, isolate_every = 0, alarm_every = 0;
   micros mass_crash_every = 0, pause_every = 0, slow_spell_every = 0, full_disk_every = 0;
-  micros lost_tail_every = 0, corrupt_tail_every = 0, flip_every = 0, wiped_disk_every = 0, move_every = 0, transfer_every = 0;
+  micros lost_tail_every = 0, corrupt_tail_every = 0, flip_every = 0, wiped_disk_every = 0, move_every = 0,
+         transfer_every = 0;
   micros move_slot_every = 0;
   micros split_max = 0, pause_max = 0;
   micros shrink_every = 0;         // a node is short of memory

@@ -32,7 +32,8 @@ storage::log_batch to_batch(partition_id partition, const partition::log_write& 
   storage::log_batch batch;
   batch.partition = partition;
   if (w.what.state)
-    batch.vote = storage::vote_record{w.what.state->term, w.what.state->vote, w.what.state->rejoining && !is_planted(planted::forgets_rejoining)};
+    batch.vote = storage::vote_record{w.what.state->term, w.what.state->vote,
+                                      w.what.state->rejoining && !is_planted(planted::forgets_rejoining)};
   batch.truncate_from = w.what.truncate_from;
   for (const auto& e : w.what.append) {
     auto payload = e.members ? std::make_shared<const std::string>(encode_members(*e.members)) : e.payload;

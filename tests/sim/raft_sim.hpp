@@ -22,8 +22,7 @@ struct raft_sim_counts {
   std::uint64_t events = 0, messages = 0, lost = 0, duplicated = 0;
   std::uint64_t proposed = 0, acknowledged = 0, committed = 0, reads = 0, entries_truncated = 0;
   std::uint64_t leaders = 0, crashes = 0, power_cuts = 0, pauses = 0, splits = 0, slow_disks = 0, hints = 0, wipes = 0;
-  std::uint64_t writes_forgotten = 0, transfers = 0, member_changes = 0, readmitted = 0,
-                vacated = 0;
+  std::uint64_t writes_forgotten = 0, transfers = 0, member_changes = 0, readmitted = 0, vacated = 0;
   std::uint64_t snapshots = 0, snapshots_offered = 0, snapshots_installed = 0, loads = 0;
 
   raft_sim_counts& operator+=(const raft_sim_counts& other);

@@ -118,12 +118,13 @@ void print_json(const arguments& a, const totals& t, double real_seconds) {
       n(c.messages), n(c.lost), n(c.duplicated), n(c.proposed), n(c.acknowledged), n(c.committed), n(c.reads),
       n(c.entries_truncated), n(c.leaders), n(c.crashes), n(c.power_cuts), n(c.writes_forgotten), n(c.pauses),
       n(c.splits), n(c.slow_disks), n(c.hints));
-  std::printf("\"wipes\":%llu,\"readmitted\":%llu,\"vacated\":%llu,\"transfers\":%llu,\"member_changes\":%llu,\"snapshots\":%llu,"
-              "\"snapshots_offered\":%llu,\"snapshots_installed\":%llu,\"loads\":%llu,\"leader_max_ms\":%lld,"
-              "\"gap_max_ms\":%lld}\n",
-              n(c.wipes), n(c.readmitted), n(c.vacated), n(c.transfers), n(c.member_changes), n(c.snapshots),
-              n(c.snapshots_offered), n(c.snapshots_installed), n(c.loads), static_cast<long long>(t.leader_max / 1000),
-              static_cast<long long>(t.gap_max / 1000));
+  std::printf(
+      "\"wipes\":%llu,\"readmitted\":%llu,\"vacated\":%llu,\"transfers\":%llu,\"member_changes\":%llu,\"snapshots\":%llu,"
+      "\"snapshots_offered\":%llu,\"snapshots_installed\":%llu,\"loads\":%llu,\"leader_max_ms\":%lld,"
+      "\"gap_max_ms\":%lld}\n",
+      n(c.wipes), n(c.readmitted), n(c.vacated), n(c.transfers), n(c.member_changes), n(c.snapshots),
+      n(c.snapshots_offered), n(c.snapshots_installed), n(c.loads), static_cast<long long>(t.leader_max / 1000),
+      static_cast<long long>(t.gap_max / 1000));
 }
 
 /// The first seed that catches each planted bug, and by which checker.

@@ -11,12 +11,14 @@ reckoning::reckoning(scene& run, checkers& all, sim_cluster& home, network& net)
 
 template <class Reply>
 void reckoning::next(const char* what, entity_ref to, domain::message m, std::function<void(const Reply&)> then) {
-  net_.call(std::move(to), [m = std::move(m)] { return m; }, [this, what, then = std::move(then)](const outcome& o) {
-    if (const auto* reply = o.as<Reply>())
-      return then(*reply);
-    run_.fail("liveness", std::string{"after the storm, "} + what + " fails: " +
-                              (o.is_unknown ? "no answer" : std::string{code_of(o.why())}));
-  });
+  net_.call(
+      std::move(to), [m = std::move(m)] { return m; },
+      [this, what, then = std::move(then)](const outcome& o) {
+        if (const auto* reply = o.as<Reply>())
+          return then(*reply);
+        run_.fail("liveness", std::string{"after the storm, "} + what +
+                                  " fails: " + (o.is_unknown ? "no answer" : std::string{code_of(o.why())}));
+      });
 }
 
 void reckoning::engine_still_works() {
@@ -33,10 +35,11 @@ void reckoning::engine_still_works() {
   };
   auto pay = [this, bird, session, confirmed](const domain::hold_reply& h) {
     bird->reservation = make_routed_id<reservation_id>(slot_of(bird->event), bird->event, {2});
-    next<domain::reservation_reply>("a payment", session(),
-                                    domain::pay_hold{{"k2", {2, 2}}, bird->admission, h.hold, bird->reservation,
-                                                     domain::payment_method::card, "4242"},
-                                    [confirmed](const auto&) { confirmed(); });
+    next<domain::reservation_reply>(
+        "a payment", session(),
+        domain::pay_hold{
+            {"k2", {2, 2}}, bird->admission, h.hold, bird->reservation, domain::payment_method::card, "4242"},
+        [confirmed](const auto&) { confirmed(); });
   };
   auto hold = [this, bird, session, pay](const domain::visit_reply& v) {
     bird->admission = v.id;

@@ -148,8 +148,8 @@ void replica::write(partition::outputs& out) {
   for (const auto& b : out.begins) {
     ++run_.counts[deed::checkpoints];
     if (run_.telling())
-      run_.say("node " + std::to_string(node_.id().value) + " partition " + std::to_string(id_.value) + " begins checkpoint " + std::to_string(b.checkpoint) +
-               " at index " + std::to_string(b.index));
+      run_.say("node " + std::to_string(node_.id().value) + " partition " + std::to_string(id_.value) +
+               " begins checkpoint " + std::to_string(b.checkpoint) + " at index " + std::to_string(b.index));
     storage::log_batch attempt;
     attempt.partition = id_;
     attempt.checkpoint_attempt = b.checkpoint;
@@ -193,7 +193,8 @@ void replica::tell_entities(partition::outputs& out) {
   }
 }
 
-replica::entity_pointer replica::find(const entity_ref& of, partition::activation activate, partition::kept_pieces record) {
+replica::entity_pointer replica::find(const entity_ref& of, partition::activation activate,
+                                      partition::kept_pieces record) {
   auto known = entities_.find(of);
   if ((known == entities_.end()) != (activate != partition::activation::none)) {
     run_.fail("host", to_string(of) + (known == entities_.end() ? " is not active, but was not to be activated"
@@ -228,7 +229,8 @@ bool replica::wake(entity& e) {
     return false;
   e.shell = actors::make_entity(e.ref, pieces, e.activate == partition::activation::adopted);
   if (run_.telling())
-    run_.say("wake " + to_string(e.ref) + (!e.record.empty() ? " from its record" : " from " + std::to_string(pieces.size()) + " pieces"));
+    run_.say("wake " + to_string(e.ref) +
+             (!e.record.empty() ? " from its record" : " from " + std::to_string(pieces.size()) + " pieces"));
   if (auto hash = digest_of(e.ref, *e.shell); hash != digest_.of(e.ref))
     run_.fail("activation", to_string(e.ref) + " woke up with another state than it went to sleep with");
   return true;
@@ -315,7 +317,8 @@ void replica::close_slots() {
       continue;
     std::map<entity_ref, std::uint64_t> all;
     for (const auto& of : touched_)
-      if (auto known = entities_.find(of); known != entities_.end() && known->second->shell && slot_of(of.event) == slot)
+      if (auto known = entities_.find(of);
+          known != entities_.end() && known->second->shell && slot_of(of.event) == slot)
         digest_.set(of, digest_of(of, *known->second->shell));
     for (const auto& [of, value] : digest_.values())
       if (of.event && slot_of(of.event) == slot)

@@ -80,12 +80,12 @@ private:
   partition_id id_;
   std::unique_ptr<partition::core> core_;
   std::map<entity_ref, entity_pointer> entities_;
-  std::deque<raft::send> held_; // until their write is durable
+  std::deque<raft::send> held_;          // until their write is durable
   std::map<log_index, raft::entry> log_; // as written, from what is not executed yet
-  bool led_ = false;        // before the input being handled
-  bool was_rejoining_ = false; // when a membership was last executed
-  log_index executing_ = 0; // the entry whose deliveries are being worked on
-  entry_stamps stamps_;     // of its events
+  bool led_ = false;                     // before the input being handled
+  bool was_rejoining_ = false;           // when a membership was last executed
+  log_index executing_ = 0;              // the entry whose deliveries are being worked on
+  entry_stamps stamps_;                  // of its events
   log_index reached_ = 0;
   digest digest_;
   std::set<entity_ref> touched_; // since the digest was last taken
@@ -93,7 +93,7 @@ private:
   std::optional<micros> rings_at_; // when the core wants to be called
   micros armed_for_ = never;       // when the event comes that looks at it
   std::uint64_t timer_ = 0;        // of that event
-  micros stood_still_at_ = 0;    // for finding a timer that rings for ever
+  micros stood_still_at_ = 0;      // for finding a timer that rings for ever
   std::uint64_t ticks_ = 0;
 };
 

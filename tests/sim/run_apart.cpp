@@ -120,11 +120,21 @@ run_options shrink(run_options failing, planted bug, const std::function<void(co
       smaller.without.set(f);
       any = (now.faults[f] && attempt(smaller)) || any;
     }
-    any = lower([](auto& o) -> auto& { return o.storm_max; }, now.storm, 1 * second) || any;
-    any = lower([](auto& o) -> auto& { return o.nodes_max; }, now.nodes, std::uint32_t{1}) || any;
-    any = lower([](auto& o) -> auto& { return o.users_max; }, now.users, std::uint32_t{1}) || any;
-    any = lower([](auto& o) -> auto& { return o.events_max; }, now.events, std::uint32_t{1}) || any;
-    any = lower([](auto& o) -> auto& { return o.partitions_max; }, now.partitions, std::uint32_t{1}) || any;
+    any = lower(
+              [](auto& o) -> auto& { return o.storm_max; }, now.storm, 1 * second) ||
+          any;
+    any = lower(
+              [](auto& o) -> auto& { return o.nodes_max; }, now.nodes, std::uint32_t{1}) ||
+          any;
+    any = lower(
+              [](auto& o) -> auto& { return o.users_max; }, now.users, std::uint32_t{1}) ||
+          any;
+    any = lower(
+              [](auto& o) -> auto& { return o.events_max; }, now.events, std::uint32_t{1}) ||
+          any;
+    any = lower(
+              [](auto& o) -> auto& { return o.partitions_max; }, now.partitions, std::uint32_t{1}) ||
+          any;
   }
   return smallest;
 }

@@ -34,10 +34,10 @@ public:
   chance dice;
   agenda time;
   tally counts;
-  bool stormy = true; // faults strike
+  bool stormy = true;                                // faults strike
   std::set<std::pair<node_id, partition_id>> untrue; // replicas whose state is not what their log says
-  std::int64_t wall_offset_ms = 0;                  // of everybody
-  std::map<node_id, std::int64_t> node_offsets_ms; // of one node's clock, beside that
+  std::int64_t wall_offset_ms = 0;                   // of everybody
+  std::map<node_id, std::int64_t> node_offsets_ms;   // of one node's clock, beside that
 
   wall_time wall() const { return wall_time_from_ms(1'750'000'000'000 + wall_offset_ms + time.now() / ms); }
 

@@ -77,8 +77,8 @@ void sim_cluster::vacate(partition_id p) {
     auto* r = n.up() ? n.find(p) : nullptr;
     bool is_wanted = targets_[p.value].voters.contains(n.id()) || known.members.voters.contains(n.id()) ||
                      known.members.learners.contains(n.id());
-    if (r == nullptr || is_wanted || run_.untrue.contains({n.id(), p}) || r->core().status().consensus.term > known.term ||
-        vacancies_.below(3) != 0)
+    if (r == nullptr || is_wanted || run_.untrue.contains({n.id(), p}) ||
+        r->core().status().consensus.term > known.term || vacancies_.below(3) != 0)
       continue;
     auto late = vacancies_.between(10, 1'000) * ms;
     n.clock().after(late, [r, known] { r->handle(partition::vacate{{known.members_term, known.members_index}}); });

@@ -9,8 +9,8 @@ namespace sluice::simulation {
 namespace {
 
 constexpr std::string_view name_of(storage_call call) {
-  constexpr std::string_view names[] = {"a log write",      "a commit", "a feed record", "checkpoint pieces",
-                                        "a flush", "a clean-up", "a load"};
+  constexpr std::string_view names[] = {"a log write", "a commit",   "a feed record", "checkpoint pieces",
+                                        "a flush",     "a clean-up", "a load"};
   return names[static_cast<std::size_t>(call)];
 }
 
@@ -136,7 +136,8 @@ void sim_disk::apply(shelf& s, const storage::log_batch& b) {
     return;
   for (auto event : b.forgotten)
     std::erase_if(s.pieces, [&](const auto& entity) { return entity.first.event == event; });
-  SLUICE_ASSERT(!s.numbers.dead(b.checkpoint->number), "storage: checkpoint " + std::to_string(b.checkpoint->number) + " was given up");
+  SLUICE_ASSERT(!s.numbers.dead(b.checkpoint->number),
+                "storage: checkpoint " + std::to_string(b.checkpoint->number) + " was given up");
   s.numbers.commit(b.checkpoint->number);
   s.checkpoint = b.checkpoint;
 }

@@ -44,6 +44,7 @@ public:
                  const std::function<bool(log_index, std::string_view)>& visit) override;
   std::optional<std::string> get_fact(std::string_view name) override;
   void put_fact(std::string_view name, std::string_view value) override;
+
   figures count() const override { return figures_; }
 
   /// Of the checkpoint in force; 0: none. Changes nothing, while `recover` is for who starts: it declares dead what was being written.
@@ -52,7 +53,9 @@ public:
   // ---- what happens to disks ----
   /// No room until then: the node stops with its next write, and can not start.
   void fill(micros until) { full_until_ = until; }
+
   micros full_until() const { return full_until_; }
+
   /// The replica never was here; or a part of its log, at least, is gone, and no record says so yet.
   void lose_all(partition_id partition);
   void lose_tail(partition_id partition);
@@ -61,13 +64,17 @@ public:
   bool corrupt_tail(partition_id partition);
   /// The partition's own piece of the checkpoint says another state; false: there is no checkpoint.
   bool flip_state(partition_id partition);
+
   /// The node can not find that out: it is told.
   bool was_lost(partition_id partition) const { return lost_.contains(partition); }
+
   bool has_lost(partition_id partition) const {
     auto known = shelves_.find(partition);
     return was_lost(partition) || (known != shelves_.end() && !known->second.corrupt.empty());
   }
+
   bool knows(partition_id partition) const { return shelves_.contains(partition); }
+
   std::vector<partition_id> partitions() const;
 
   /// Everything that has pieces in the checkpoint in force; for checkers, costs no power.

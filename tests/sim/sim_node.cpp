@@ -278,13 +278,13 @@ void sim_node::send_note(partition_id to, partition::proposal note) {
     clock_.after(takes, [this, to, note] {
       auto leader = leader_of(to);
       if (run_.telling() && note.note)
-        run_.say("node " + std::to_string(id_.value) + " note " + std::to_string(note.note->sequence) + " of partition " +
-                 std::to_string(note.note->partition.value) + " to partition " + std::to_string(to.value) + " at node " +
-                 std::to_string(leader.value));
+        run_.say("node " + std::to_string(id_.value) + " note " + std::to_string(note.note->sequence) +
+                 " of partition " + std::to_string(note.note->partition.value) + " to partition " +
+                 std::to_string(to.value) + " at node " + std::to_string(leader.value));
       if (run_.telling() && note.ack)
-        run_.say("node " + std::to_string(id_.value) + " has notes of partition " + std::to_string(to.value) + " to partition " +
-                 std::to_string(note.ack->partition.value) + " up to " + std::to_string(note.ack->sequence) + ", tells node " +
-                 std::to_string(leader.value));
+        run_.say("node " + std::to_string(id_.value) + " has notes of partition " + std::to_string(to.value) +
+                 " to partition " + std::to_string(note.ack->partition.value) + " up to " +
+                 std::to_string(note.ack->sequence) + ", tells node " + std::to_string(leader.value));
       if (leader == id_)
         propose(to, {note});
       else
@@ -297,7 +297,8 @@ void sim_node::charge(partition_id partition, const partition::effect_out& effec
   auto c = codec::decode_charge(effect.body);
   if (!c)
     return run_.fail("host", "an effect that is no charge");
-  clock_.after(run_.dice.between(0, 100), [this, partition, of = effect.of, charge = *c] { desk_->start(partition, of, charge); });
+  clock_.after(run_.dice.between(0, 100),
+               [this, partition, of = effect.of, charge = *c] { desk_->start(partition, of, charge); });
 }
 
 void sim_node::leaves(partition_id partition, event_number event) {
@@ -359,9 +360,8 @@ void sim_node::settle(const entity_ref& session, const domain::charge_settled& o
       clock_.after(50 * ms, [this, session, outcome] { settle(session, outcome); });
   });
   if (run_.strikes(fault::repeated_outcome, run_.settings.outcome_repeated))
-    clock_.after(run_.dice.between(0, 5 * second), [this, session, m] {
-      bridge_->request(session, m, false, [](const node_answer&) {});
-    });
+    clock_.after(run_.dice.between(0, 5 * second),
+                 [this, session, m] { bridge_->request(session, m, false, [](const node_answer&) {}); });
 }
 
 // ---- to and from other nodes -------------------------------------------------------------------------------------------

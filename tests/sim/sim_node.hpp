@@ -35,10 +35,14 @@ public:
   void stop_cleanly(std::function<void()> stopped);
   void begin_crashing();
   void pause(micros until);
+
   /// No boot until `come_back`.
   void stay_away() { is_away_ = true; }
+
   bool is_away() const { return is_away_; }
+
   void come_back();
+
   bool up() const { return up_; }
 
   /// A client's request arrives. Dropped silently when the node is down.
@@ -78,8 +82,8 @@ public:
   void propose(partition_id partition, std::vector<partition::proposal> all);
   void ask(partition_id partition, std::vector<partition::query> all);
   /// To an entry's commands, or to queries. Those for one node travel together.
-  void answer(partition_id partition, log_index index, const entry_stamps& stamps, const std::vector<partition::answer_out>& all,
-              bool is_query);
+  void answer(partition_id partition, log_index index, const entry_stamps& stamps,
+              const std::vector<partition::answer_out>& all, bool is_query);
   void refuse(partition_id by, const partition::refusal_out& refusal);
   void send_note(partition_id to, partition::proposal note);
   void charge(partition_id partition, const partition::effect_out& effect);
@@ -130,7 +134,7 @@ private:
   bool has_founded_ = false;
   std::set<partition_id> to_forget_; // as the store remembers it
   std::uint64_t incarnation_ = 0;
-  micros host_offset_ = 0;     // the steady clock begins anywhere
+  micros host_offset_ = 0;         // the steady clock begins anywhere
   std::int64_t host_rate_ = 1'000; // permille
 
   std::unique_ptr<disk_writer> writer_;

@@ -116,7 +116,8 @@ TEST_CASE("sim: what once failed holds", "[sim]") {
 }
 
 TEST_CASE("sim: a run is told by its command line", "[sim]") {
-  auto file = read_seed_file("# why\nseed 12\nwithout crash,power_cut # both\nusers 3\nnodes 1\nstorm 2500\ncatches no_void\n");
+  auto file =
+      read_seed_file("# why\nseed 12\nwithout crash,power_cut # both\nusers 3\nnodes 1\nstorm 2500\ncatches no_void\n");
   REQUIRE(file);
   CHECK(command_line(file->options) == "--seed 12 --without crash,power_cut --users 3 --nodes 1 --storm 2500");
   CHECK(file->options.storm_max == 2'500 * ms);

@@ -24,9 +24,8 @@ class world {
 public:
   explicit world(const run_options& options)
       : run_{options}, places_{run_.settings.partitions}, provider_{run_}, checkers_{run_, provider_},
-        home_{run_, checkers_, provider_, places_}, storms_{run_, home_},
-        net_{run_, checkers_, home_}, operators_{run_, net_},
-        crowd_{run_, checkers_, net_, home_} {
+        home_{run_, checkers_, provider_, places_}, storms_{run_, home_}, net_{run_, checkers_, home_},
+        operators_{run_, net_}, crowd_{run_, checkers_, net_, home_} {
     for (std::uint32_t i = 0; i < run_.settings.users; ++i)
       users_.emplace_back(run_, checkers_, net_, operators_, "user" + std::to_string(i + 1));
     provider_.before_capture = [this](const reservation_id& id) { checkers_.money.before_capture(id); };

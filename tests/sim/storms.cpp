@@ -149,7 +149,8 @@ void storms::flip_state() {
   ++run_.counts[fault::flipped_state];
   run_.untrue.emplace(n->id(), p);
   if (run_.telling())
-    run_.say("node " + std::to_string(n->id().value) + ": partition " + std::to_string(p.value) + " will be in another state");
+    run_.say("node " + std::to_string(n->id().value) + ": partition " + std::to_string(p.value) +
+             " will be in another state");
   n->crash();
 }
 
@@ -204,9 +205,7 @@ void storms::split() {
   for (auto& a : home_.nodes())
     for (auto& b : home_.nodes()) {
       auto from = a.id().value, to = b.id().value;
-      bool is_cut = kind == 0   ? side[from] != side[to]
-                    : kind == 1 ? side[from] && !side[to]
-                                : run_.dice.below(3) == 0;
+      bool is_cut = kind == 0 ? side[from] != side[to] : kind == 1 ? side[from] && !side[to] : run_.dice.below(3) == 0;
       if (from == to || !is_cut)
         continue;
       net.cut(a.id(), b.id());

@@ -43,7 +43,7 @@ private:
 
   scene& run_;
   sim_cluster& home_;
-  chance minds_; // of operators who move events: their own, so that the dice of all else do not change
+  chance minds_;             // of operators who move events: their own, so that the dice of all else do not change
   std::uint64_t splits_ = 0; // only the last one is healed by its own end
 };
 

@@ -9,58 +9,59 @@ namespace sluice::simulation {
 
 /// Classes of faults; a seed switches each on or off.
 enum class fault : std::uint8_t {
-  crash,             // the process dies between two events
-  power_cut,         // the process dies around a storage call
+  crash,     // the process dies between two events
+  power_cut, // the process dies around a storage call
   slow_disk,
-  lost_unsynced,     // a crash takes what was not synced, instead of keeping some of it
+  lost_unsynced, // a crash takes what was not synced, instead of keeping some of it
   lost_note,
   repeated_note,
   late_note,
   lost_request,
   lost_answer,
   repeated_request,
-  provider_error,    // it answered with an error, without effect
-  provider_silence,  // it took effect, the answer was lost
-  provider_late,     // the request arrives after its caller gave up
+  provider_error,   // it answered with an error, without effect
+  provider_silence, // it took effect, the answer was lost
+  provider_late,    // the request arrives after its caller gave up
   provider_outage,
   declined,
   capture_refused,
-  refund_refused,    // for a while
-  repeated_outcome,  // the desk's report comes twice, or late
+  refund_refused,   // for a while
+  repeated_outcome, // the desk's report comes twice, or late
   wall_jump,
-  overload,          // queues so small that commands are refused
+  overload, // queues so small that commands are refused
   // between nodes
-  lost_message,      // where links keep their order, it takes the connection with it
+  lost_message, // where links keep their order, it takes the connection with it
   late_message,
   repeated_message,
   broken_link,
-  split,             // one-way ones included
+  split, // one-way ones included
   isolated_leader,
-  false_alarm,       // somebody is said to be dead who is not
+  false_alarm, // somebody is said to be dead who is not
   // of nodes
-  mass_crash,        // several at once, or all
-  pause,             // the process is frozen, then goes on with its old view
-  slow_spell,        // a disk is slow for seconds
-  full_disk,         // the node stops until there is room again
-  lost_tail,         // the end of every log of a node is gone
+  mass_crash, // several at once, or all
+  pause,      // the process is frozen, then goes on with its old view
+  slow_spell, // a disk is slow for seconds
+  full_disk,  // the node stops until there is room again
+  lost_tail,  // the end of every log of a node is gone
   wiped_disk,
   clock_drift,
-  moved,             // replicas change nodes
-  transfer,          // a leader is asked to hand over
-  corrupt_tail,      // an entry in every log of a node can not be read any more
-  flipped_state,     // a replica's state is another after a restart, and no checksum tells
-  moved_slot,        // an event changes partitions
+  moved,         // replicas change nodes
+  transfer,      // a leader is asked to hand over
+  corrupt_tail,  // an entry in every log of a node can not be read any more
+  flipped_state, // a replica's state is another after a restart, and no checksum tells
+  moved_slot,    // an event changes partitions
   count_,
 };
 
 constexpr std::array<std::string_view, static_cast<std::size_t>(fault::count_)> fault_names{
-    "crash",           "power_cut",        "slow_disk",     "lost_unsynced",   "lost_note",     "repeated_note",
-    "late_note",       "lost_request",     "lost_answer",   "repeated_request", "provider_error", "provider_silence",
-    "provider_late",   "provider_outage",  "declined",      "capture_refused", "refund_refused", "repeated_outcome",
-    "wall_jump",       "overload",         "lost_message",  "late_message",    "repeated_message", "broken_link",
-    "split",           "isolated_leader",  "false_alarm",   "mass_crash",      "pause",         "slow_spell",
-    "full_disk",       "lost_tail",        "wiped_disk",    "clock_drift",     "moved",         "transfer",
-    "corrupt_tail",    "flipped_state",    "moved_slot"};
+    "crash",           "power_cut",        "slow_disk",        "lost_unsynced",   "lost_note",
+    "repeated_note",   "late_note",        "lost_request",     "lost_answer",     "repeated_request",
+    "provider_error",  "provider_silence", "provider_late",    "provider_outage", "declined",
+    "capture_refused", "refund_refused",   "repeated_outcome", "wall_jump",       "overload",
+    "lost_message",    "late_message",     "repeated_message", "broken_link",     "split",
+    "isolated_leader", "false_alarm",      "mass_crash",       "pause",           "slow_spell",
+    "full_disk",       "lost_tail",        "wiped_disk",       "clock_drift",     "moved",
+    "transfer",        "corrupt_tail",     "flipped_state",    "moved_slot"};
 
 /// Operations that succeeded, as the engine answered them.
 enum class deed : std::uint8_t {
@@ -89,18 +90,18 @@ enum class deed : std::uint8_t {
   stuck,    // the provider kept everybody waiting
   replayed, // an answer given again for the same key
   asked,
-  refused,  // any refusal
+  refused, // any refusal
   checkpoints,
   restarts,
   passivated,
   replays_checked,
   // of clusters
-  led,        // a leader began
-  forwarded,  // commands from a bridge to a leader elsewhere
-  resent,     // by a bridge that heard nothing, or of a new leader
-  fetched,    // checkpoints from another node
-  readmitted, // replicas that had lost their log
-  compared,   // state hashes of voters, by the others
+  led,          // a leader began
+  forwarded,    // commands from a bridge to a leader elsewhere
+  resent,       // by a bridge that heard nothing, or of a new leader
+  fetched,      // checkpoints from another node
+  readmitted,   // replicas that had lost their log
+  compared,     // state hashes of voters, by the others
   found_untrue, // replicas whose state was another than the others'
   late_answers, // of a leader whom another had followed: checked for less
   slots_opened, // by a replica
@@ -110,11 +111,12 @@ enum class deed : std::uint8_t {
 };
 
 constexpr std::array<std::string_view, static_cast<std::size_t>(deed::count_)> deed_names{
-    "defined", "redefined", "controlled", "removed",   "joined",   "admitted",    "claimed",  "left",       "completed",
-    "held",    "held_across", "held_places", "contended", "extended", "released", "lapsed",     "paying",   "paid_free",  "confirmed",
-    "failed",  "cancelled", "refunded",   "stuck", "replayed",  "asked",    "refused",     "checkpoints", "restarts", "passivated",
-    "replays_checked", "led", "forwarded", "resent", "fetched", "readmitted", "compared", "found_untrue", "late_answers", "slots_opened",
-    "called_off",   "vacated"};
+    "defined",    "redefined",       "controlled",   "removed",      "joined",      "admitted",    "claimed",
+    "left",       "completed",       "held",         "held_across",  "held_places", "contended",   "extended",
+    "released",   "lapsed",          "paying",       "paid_free",    "confirmed",   "failed",      "cancelled",
+    "refunded",   "stuck",           "replayed",     "asked",        "refused",     "checkpoints", "restarts",
+    "passivated", "replays_checked", "led",          "forwarded",    "resent",      "fetched",     "readmitted",
+    "compared",   "found_untrue",    "late_answers", "slots_opened", "called_off",  "vacated"};
 
 struct tally {
   std::array<std::uint64_t, static_cast<std::size_t>(fault::count_)> faults{};

@@ -105,20 +105,22 @@ void user_client::call(entity_ref to, network::maker make, network::handler done
 // ---- the line ------------------------------------------------------------------------------------------------------
 
 void user_client::join() {
-  call(event(), [name = name_] { return domain::join{name}; }, [this](const outcome& o) {
-    if (const auto* t = o.as<domain::ticket_reply>()) {
-      if (ticket_ != t->ticket) {
-        ticket_ = t->ticket;
-        admission_.reset();
-        lazy_until_ = run_.time.now() + (run_.dice.below(5) == 0 ? run_.dice.between(0, 7 * second) : 0);
-        tickets_.push_back({event_, t->ticket});
-        if (t->state == domain::ticket_state::admitted && run_.dice.below(3) == 0)
-          dawdle(*t);
-      }
-    } else if (o.reply) {
-      event_ = {};
-    }
-  });
+  call(
+      event(), [name = name_] { return domain::join{name}; },
+      [this](const outcome& o) {
+        if (const auto* t = o.as<domain::ticket_reply>()) {
+          if (ticket_ != t->ticket) {
+            ticket_ = t->ticket;
+            admission_.reset();
+            lazy_until_ = run_.time.now() + (run_.dice.below(5) == 0 ? run_.dice.between(0, 7 * second) : 0);
+            tickets_.push_back({event_, t->ticket});
+            if (t->state == domain::ticket_state::admitted && run_.dice.below(3) == 0)
+              dawdle(*t);
+          }
+        } else if (o.reply) {
+          event_ = {};
+        }
+      });
 }
 
 /// Claims in the very last moment, or a little too late.
@@ -133,13 +135,17 @@ void user_client::dawdle(const domain::ticket_reply& t) {
 }
 
 void user_client::claim() {
-  call(event(), [this, name = name_, t = some_ticket()] { return domain::claim_turn{name, t, fresh_admission()}; },
-       [this](const outcome& o) {
-         if (const auto* visit = o.as<domain::visit_reply>())
-           admission_ = visit->id;
-         else if (o.why() != errc::ok)
-           forget_visit();
-       });
+  call(
+      event(),
+      [this, name = name_, t = some_ticket()] {
+        return domain::claim_turn{name, t, fresh_admission()};
+      },
+      [this](const outcome& o) {
+        if (const auto* visit = o.as<domain::visit_reply>())
+          admission_ = visit->id;
+        else if (o.why() != errc::ok)
+          forget_visit();
+      });
 }
 
 /// Mostly the own one.
@@ -150,17 +156,27 @@ ticket_number user_client::some_ticket() {
 }
 
 void user_client::leave() {
-  call(event(), [name = name_, t = some_ticket()] { return domain::leave{name, t}; }, [this](const outcome& o) {
-    if (o.reply)
-      forget_visit();
-  });
+  call(
+      event(),
+      [name = name_, t = some_ticket()] {
+        return domain::leave{name, t};
+      },
+      [this](const outcome& o) {
+        if (o.reply)
+          forget_visit();
+      });
 }
 
 void user_client::complete() {
-  call(event(), [name = name_, t = some_ticket()] { return domain::complete_visit{name, t}; }, [this](const outcome& o) {
-    if (o.as<domain::done>() != nullptr)
-      forget_visit();
-  });
+  call(
+      event(),
+      [name = name_, t = some_ticket()] {
+        return domain::complete_visit{name, t};
+      },
+      [this](const outcome& o) {
+        if (o.as<domain::done>() != nullptr)
+          forget_visit();
+      });
 }
 
 // ---- holds ---------------------------------------------------------------------------------------------------------
@@ -202,20 +218,21 @@ void user_client::hold() {
   wish.parts = choose_parts(*plan);
   old_.push_back({event_, wish});
   bool is_mine = wish.admission == *admission_;
-  call(session(),
-       [this, event = event_, wish]() mutable {
-         wish.hold = fresh_id<hold_id>(event);
-         return wish;
-       },
-       [this, is_mine](const outcome& o) {
-         if (const auto* h = o.as<domain::hold_reply>()) {
-           holds_.push_back({h->hold, h->amount});
-           if (run_.dice.below(4) == 0)
-             procrastinate(*h);
-         } else if (o.why() == errc::not_admitted && is_mine) {
-           forget_visit();
-         }
-       });
+  call(
+      session(),
+      [this, event = event_, wish]() mutable {
+        wish.hold = fresh_id<hold_id>(event);
+        return wish;
+      },
+      [this, is_mine](const outcome& o) {
+        if (const auto* h = o.as<domain::hold_reply>()) {
+          holds_.push_back({h->hold, h->amount});
+          if (run_.dice.below(4) == 0)
+            procrastinate(*h);
+        } else if (o.why() == errc::not_admitted && is_mine) {
+          forget_visit();
+        }
+      });
 }
 
 /// Comes back in the very last moment, or a little too late.
@@ -241,18 +258,22 @@ void user_client::procrastinate(const domain::hold_reply& h) {
 void user_client::extend(const hold_id& chosen) {
   domain::extend_hold wish{*admission_, chosen, "x" + std::to_string(++keys_made_)};
   old_.push_back({event_, wish});
-  call(session(), [wish] { return wish; }, [this, id = wish.hold](const outcome& o) {
-    if (o.why() == errc::hold_lapsed || o.why() == errc::hold_unknown)
-      std::erase_if(holds_, [&](const auto& h) { return h.id == id; });
-  });
+  call(
+      session(), [wish] { return wish; },
+      [this, id = wish.hold](const outcome& o) {
+        if (o.why() == errc::hold_lapsed || o.why() == errc::hold_unknown)
+          std::erase_if(holds_, [&](const auto& h) { return h.id == id; });
+      });
 }
 
 void user_client::release(const hold_id& chosen) {
   domain::release_hold wish{*admission_, chosen};
-  call(session(), [wish] { return wish; }, [this, id = wish.hold](const outcome& o) {
-    if (o.reply)
-      std::erase_if(holds_, [&](const auto& h) { return h.id == id; });
-  });
+  call(
+      session(), [wish] { return wish; },
+      [this, id = wish.hold](const outcome& o) {
+        if (o.reply)
+          std::erase_if(holds_, [&](const auto& h) { return h.id == id; });
+      });
 }
 
 // ---- money ---------------------------------------------------------------------------------------------------------
@@ -269,23 +290,24 @@ void user_client::pay(const hold_id& chosen) {
   wish.method = is_free ? domain::payment_method::free : domain::payment_method::card;
   wish.card = is_free ? "" : "4242";
   old_.push_back({event_, wish});
-  call(session(),
-       [this, event = event_, wish]() mutable {
-         wish.reservation = fresh_id<reservation_id>(event);
-         return wish;
-       },
-       [this, event = event_, id = h.id](const outcome& o) {
-         if (const auto* r = o.as<domain::reservation_reply>())
-           reservations_.push_back({event, r->reservation});
-         if (o.why() != errc::method_not_accepted)
-           std::erase_if(holds_, [&](const auto& known) { return known.id == id; });
-       });
+  call(
+      session(),
+      [this, event = event_, wish]() mutable {
+        wish.reservation = fresh_id<reservation_id>(event);
+        return wish;
+      },
+      [this, event = event_, id = h.id](const outcome& o) {
+        if (const auto* r = o.as<domain::reservation_reply>())
+          reservations_.push_back({event, r->reservation});
+        if (o.why() != errc::method_not_accepted)
+          std::erase_if(holds_, [&](const auto& known) { return known.id == id; });
+      });
 }
 
 void user_client::cancel() {
   auto r = run_.dice.one_of(reservations_);
-  call(entity_ref::of_session(r.event, name_), [r] { return domain::cancel_reservation{r.id}; },
-       [](const outcome&) {});
+  call(
+      entity_ref::of_session(r.event, name_), [r] { return domain::cancel_reservation{r.id}; }, [](const outcome&) {});
 }
 
 // ---- questions and mischief ----------------------------------------------------------------------------------------
@@ -317,26 +339,29 @@ void user_client::repeat() {
   };
   if (auto* wish = std::get_if<domain::request_hold>(&old.what)) {
     spoil(wish->once);
-    call(to,
-         [this, event = old.event, again = *wish]() mutable {
-           again.hold = fresh_id<hold_id>(event);
-           return again;
-         },
-         [this, event = old.event](const outcome& o) {
-           if (const auto* h = o.as<domain::hold_reply>())
-             if (event == event_ && admission_)
-               holds_.push_back({h->hold, h->amount});
-         });
+    call(
+        to,
+        [this, event = old.event, again = *wish]() mutable {
+          again.hold = fresh_id<hold_id>(event);
+          return again;
+        },
+        [this, event = old.event](const outcome& o) {
+          if (const auto* h = o.as<domain::hold_reply>())
+            if (event == event_ && admission_)
+              holds_.push_back({h->hold, h->amount});
+        });
   } else if (auto* payment = std::get_if<domain::pay_hold>(&old.what)) {
     spoil(payment->once);
-    call(to,
-         [this, event = old.event, again = *payment]() mutable {
-           again.reservation = fresh_id<reservation_id>(event);
-           return again;
-         },
-         [](const outcome&) {});
+    call(
+        to,
+        [this, event = old.event, again = *payment]() mutable {
+          again.reservation = fresh_id<reservation_id>(event);
+          return again;
+        },
+        [](const outcome&) {});
   } else if (auto* extension = std::get_if<domain::extend_hold>(&old.what)) {
-    call(to, [again = *extension] { return again; }, [](const outcome&) {});
+    call(
+        to, [again = *extension] { return again; }, [](const outcome&) {});
   }
 }
 

@@ -75,6 +75,7 @@ private:
   Id fresh_id(event_number event);
   admission_id fresh_admission();
   domain::idempotency fresh_key();
+
   entity_ref event() const { return entity_ref::of_event(event_); }
 
   entity_ref session() const { return entity_ref::of_session(event_, name_); }

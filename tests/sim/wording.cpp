@@ -36,7 +36,8 @@ std::string words_for(const domain::fact& f) {
   return std::visit(
       overloaded{
           [](const domain::event_changed& x) {
-            return "event_changed " + x.what + " rate " + number(x.users_per_minute) + " cap " + number(x.max_active_users);
+            return "event_changed " + x.what + " rate " + number(x.users_per_minute) + " cap " +
+                   number(x.max_active_users);
           },
           [](const domain::user_joined& x) { return "joined " + x.user + " ticket " + number(x.ticket.value); },
           [](const domain::users_admitted& x) {
@@ -84,7 +85,9 @@ std::string words_for(const domain::message& m) {
             return text;
           },
           [](const domain::control_event& x) { return "control " + number(static_cast<std::uint64_t>(x.action)); },
-          [](const domain::set_admission& x) { return "set_admission rate " + number(x.patch.users_per_minute.value_or(0)); },
+          [](const domain::set_admission& x) {
+            return "set_admission rate " + number(x.patch.users_per_minute.value_or(0));
+          },
           [](const domain::join& x) { return "join " + x.user; },
           [](const domain::leave& x) { return "leave " + x.user + " " + number(x.ticket.value); },
           [](const domain::claim_turn& x) { return "claim " + x.user + " " + number(x.ticket.value); },
@@ -145,8 +148,9 @@ std::string words_for(const raft::message& m) {
                    number(x.entries.size()) + " commit " + number(x.commit);
           },
           [](const raft::append_reply& x) {
-            return x.success ? "appended to " + number(x.match) + " standing " + number(static_cast<unsigned>(x.standing))
-                             : "rejected prev " + number(x.rejected_prev) + " conflict " + number(x.conflict_first);
+            return x.success
+                       ? "appended to " + number(x.match) + " standing " + number(static_cast<unsigned>(x.standing))
+                       : "rejected prev " + number(x.rejected_prev) + " conflict " + number(x.conflict_first);
           },
           [](const raft::snapshot_offer& x) { return "offer of index " + number(x.snapshot.index); },
           [](const raft::snapshot_reply& x) {

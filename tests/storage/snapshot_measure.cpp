@@ -206,8 +206,9 @@ TEST_CASE("measure: a checkpoint of 1 GiB moves from one store to another", "[.]
   follower.write({install(here, 1, number * 40)});
   auto all = seconds_since(began);
   WARN(static_cast<double>(bytes) / mib << " MiB in " << chunks << " chunks, " << static_cast<double>(packed) / mib
-       << " MiB on the wire: read in " << reading << " s (slowest chunk " << 1'000 * slowest << " ms), applied after "
-       << applied << " s and " << cpu_seconds() - cpu_began << " s of CPU, in force after " << all << " s");
+                                        << " MiB on the wire: read in " << reading << " s (slowest chunk "
+                                        << 1'000 * slowest << " ms), applied after " << applied << " s and "
+                                        << cpu_seconds() - cpu_began << " s of CPU, in force after " << all << " s");
   WARN("log of another partition beside it: " << beside.stop());
   CHECK(all < 30);
 }

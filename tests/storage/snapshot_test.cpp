@@ -129,8 +129,9 @@ struct sent {
 };
 
 /// All chunks, in order; `between` runs before each read.
-std::vector<sent> read_all(snapshot_source& source, std::uint64_t number, std::size_t bytes_max = chunk_bytes_min,
-                           const std::function<void()>& between = [] {}) {
+std::vector<sent> read_all(
+    snapshot_source& source, std::uint64_t number, std::size_t bytes_max = chunk_bytes_min,
+    const std::function<void()>& between = [] {}) {
   std::vector<sent> all;
   chunk_place at{here, number, {}};
   do {
@@ -350,22 +351,22 @@ TEST_CASE("snapshot: records that make no sense are refused though their checksu
   };
   auto bob = entity_ref::of_session({1}, "bob");
   std::vector<std::string> bad{
-      piece(bob, 1) + piece(bob, 1),                                  // twice
-      piece(bob, 2) + piece(bob, 1),                                  // out of order
-      piece(bob, 1) + piece(alice, 1),                                // likewise
-      facts(1) + piece(bob, 1),                                       // pieces come first
-      facts(2) + facts(2),                                            // twice
-      facts(0),                                                       // no entry has this index
-      piece({{1}, entity_kind{99}, {}, {}}, 1),                       // no such kind
-      piece(entity_ref::of_session({1}, {}), 1),                      // nobody's session
-      piece(entity_ref::of_session({1}, std::string{"a\0b", 3}), 1),  // would be another key
-      piece({{1}, entity_kind::event, {}, "bob"}, 1),                 // an event with a user
-      piece({{1}, entity_kind::session, {4}, "bob"}, 1),              // a session with a block
-      std::string{"\0\0\0\1", 4},                                     // a record that is not there
-      std::string{"\0\0\0\1\3", 5},                                   // of no type
-      std::string{"\0\0\0\3\2\0\0", 7},                               // without a whole index
-      piece(bob, 1).substr(0, 20),                                    // cut off
-      piece(bob, 1) + "\xff",                                         // with something behind it
+      piece(bob, 1) + piece(bob, 1),                                 // twice
+      piece(bob, 2) + piece(bob, 1),                                 // out of order
+      piece(bob, 1) + piece(alice, 1),                               // likewise
+      facts(1) + piece(bob, 1),                                      // pieces come first
+      facts(2) + facts(2),                                           // twice
+      facts(0),                                                      // no entry has this index
+      piece({{1}, entity_kind{99}, {}, {}}, 1),                      // no such kind
+      piece(entity_ref::of_session({1}, {}), 1),                     // nobody's session
+      piece(entity_ref::of_session({1}, std::string{"a\0b", 3}), 1), // would be another key
+      piece({{1}, entity_kind::event, {}, "bob"}, 1),                // an event with a user
+      piece({{1}, entity_kind::session, {4}, "bob"}, 1),             // a session with a block
+      std::string{"\0\0\0\1", 4},                                    // a record that is not there
+      std::string{"\0\0\0\1\3", 5},                                  // of no type
+      std::string{"\0\0\0\3\2\0\0", 7},                              // without a whole index
+      piece(bob, 1).substr(0, 20),                                   // cut off
+      piece(bob, 1) + "\xff",                                        // with something behind it
   };
   for (std::size_t i = 0; i < bad.size(); ++i) {
     CAPTURE(i);
@@ -373,8 +374,8 @@ TEST_CASE("snapshot: records that make no sense are refused though their checksu
     CHECK_FALSE(accepted(pack(piece(alice, 0, std::string(1'000, 'x')) + bad[i])));
   }
   CHECK_FALSE(accepted(""));
-  CHECK_FALSE(accepted("\2" + piece(bob, 1)));       // no such form
-  CHECK_FALSE(accepted("\1" + piece(bob, 1)));       // not zstd
+  CHECK_FALSE(accepted("\2" + piece(bob, 1)));        // no such form
+  CHECK_FALSE(accepted("\1" + piece(bob, 1)));        // not zstd
   CHECK_FALSE(accepted(pack(piece(bob, 1)), "here")); // goes on nowhere
   auto bomb = pack(std::string(chunk_unpacked_max + 1, '\0'));
   CHECK(bomb.size() < 100'000);

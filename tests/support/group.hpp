@@ -27,7 +27,7 @@ public:
   entry_time now{log_time_from_ms(1'000'000), wall_time_from_ms(1'800'000'000'000)};
   log_index index = 0;
 
-  std::vector<charge> charges;      // asked for and not closed
+  std::vector<charge> charges; // asked for and not closed
   std::vector<fact> facts;
   std::vector<publication> publications;
   std::vector<note> notes;
@@ -38,9 +38,7 @@ public:
   }
 
   /// One log entry with one command; the answer, if any.
-  std::optional<reply> run(const entity_ref& to, const message& command) {
-    return run_together(to, {command}).front();
-  }
+  std::optional<reply> run(const entity_ref& to, const message& command) { return run_together(to, {command}).front(); }
 
   /// One log entry with several commands; the answer of each, if any.
   std::vector<std::optional<reply>> run_together(const entity_ref& to, const std::vector<message>& commands) {
@@ -110,7 +108,8 @@ public:
     for (const char* id : {"A", "B"}) {
       block_definition b{id, id, {{"1", {}}}};
       for (int n = 1; n <= 10; ++n)
-        b.rows[0].seats.push_back({std::string{id} + "-" + std::to_string(n), std::to_string(n), id[0] == 'A' ? 0u : 1u});
+        b.rows[0].seats.push_back(
+            {std::string{id} + "-" + std::to_string(n), std::to_string(n), id[0] == 'A' ? 0u : 1u});
       section.blocks.push_back(std::move(b));
     }
     d.sections.push_back(std::move(section));
@@ -157,8 +156,8 @@ public:
 
   static wanted_part places(std::uint32_t block, std::uint32_t quantity) { return {{block}, true, {}, quantity}; }
 
-  std::optional<reply> pay(const std::string& user, const admission_id& id, std::uint8_t hold,
-                           std::uint8_t reservation, payment_method method = payment_method::card) {
+  std::optional<reply> pay(const std::string& user, const admission_id& id, std::uint8_t hold, std::uint8_t reservation,
+                           payment_method method = payment_method::card) {
     auto once = idempotency{"pay-" + std::to_string(reservation), {hold, reservation}};
     return run(entity_ref::of_session(number, user),
                pay_hold{once, id, hold_named(hold), reservation_named(reservation), method,
@@ -169,8 +168,7 @@ public:
   void settle(const std::string& user, charge_step step, charge_outcome outcome, const std::string& reason = {}) {
     for (const auto& c : charges)
       if (c.step == step) {
-        run(entity_ref::of_session(number, user),
-            charge_settled{c.reservation, step, c.attempt, outcome, reason});
+        run(entity_ref::of_session(number, user), charge_settled{c.reservation, step, c.attempt, outcome, reason});
         return;
       }
     FAIL("no such charge is open");

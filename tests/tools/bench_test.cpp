@@ -25,7 +25,9 @@ constexpr std::array<std::string_view, 1> get_name{"get"};
 /// The same GET over and over.
 struct get_load final : workload {
   std::span<const std::string_view> kinds() const override { return get_name; }
+
   step begin(lane_number, time_point) override { return step::send(0, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); }
+
   step answered(lane_number, const answer& a, time_point) override {
     return a.status == 200 ? step::finished() : step::failed();
   }

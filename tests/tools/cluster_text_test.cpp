@@ -74,15 +74,20 @@ TEST_CASE("cluster status: what is wrong is said in words, with what to do", "[t
   }
   SECTION("since its voters' states differ") {
     auto text = with(healthy(), R"("leader":2)", R"("leader":0)");
-    text = with(text, R"({"node":2,"kind":"VOTER","index":300,)", R"({"node":2,"halted":true,"kind":"VOTER","index":300,)");
-    CHECK(cluster_troubles(json(text)) ==
-          lines{"partition 1 has no leader in term 6 at index 300, its events stand still: its voters' states differ, and no "
-                "majority has the same. Restart its nodes; if it stands still again, restore a backup"});
+    text = with(text, R"({"node":2,"kind":"VOTER","index":300,)",
+                R"({"node":2,"halted":true,"kind":"VOTER","index":300,)");
+    CHECK(
+        cluster_troubles(json(text)) ==
+        lines{
+            "partition 1 has no leader in term 6 at index 300, its events stand still: its voters' states differ, and no "
+            "majority has the same. Restart its nodes; if it stands still again, restore a backup"});
   }
   SECTION("or one replica's does, and the others go on") {
-    auto text = with(healthy(), R"({"node":2,"kind":"VOTER","index":300,)", R"({"node":2,"halted":true,"kind":"VOTER","index":300,)");
-    CHECK(cluster_troubles(json(text)) == lines{"partition 1: the replica on b stands still, since its state differed from another "
-                                                "voter's: restart that node"});
+    auto text = with(healthy(), R"({"node":2,"kind":"VOTER","index":300,)",
+                     R"({"node":2,"halted":true,"kind":"VOTER","index":300,)");
+    CHECK(cluster_troubles(json(text)) ==
+          lines{"partition 1: the replica on b stands still, since its state differed from another "
+                "voter's: restart that node"});
   }
   SECTION("and for want of one") {
     auto text = with(healthy(), R"("leader":2)", R"("leader":0)");
@@ -90,8 +95,9 @@ TEST_CASE("cluster status: what is wrong is said in words, with what to do", "[t
     text = with(text, R"("reachable":true)", R"("reachable":false)");
     auto told = cluster_troubles(json(text));
     REQUIRE(told.size() == 3);
-    CHECK(told[2] == "partition 1 has no leader in term 6 at index 300, its events stand still: of its 3 voters a, b can not be "
-                     "reached, and a majority is needed: start them; if they are gone for good: sluicectl cluster recover");
+    CHECK(told[2] ==
+          "partition 1 has no leader in term 6 at index 300, its events stand still: of its 3 voters a, b can not be "
+          "reached, and a majority is needed: start them; if they are gone for good: sluicectl cluster recover");
   }
   SECTION("also when those that are away said nothing for a while") {
     auto text = with(healthy(), R"("leader":2,"term":6,"index":300,"replicas":[)",
@@ -107,8 +113,9 @@ TEST_CASE("cluster status: what is wrong is said in words, with what to do", "[t
   }
   SECTION("a replica far behind, if its node is there") {
     auto text = with(healthy(), R"("index":19990,"lag":10)", R"("index":5,"lag":19995)");
-    CHECK(cluster_troubles(json(text)) == lines{"partition 0: the replica on b is 19,995 entries behind index 20000 of term 5: look at its disk and "
-                                                  "its line"});
+    CHECK(cluster_troubles(json(text)) ==
+          lines{"partition 0: the replica on b is 19,995 entries behind index 20000 of term 5: look at its disk and "
+                "its line"});
     CHECK(cluster_troubles(json(with(text, b_up, with(b_up, "true", "false")))).size() == 1);
   }
   SECTION("a disk that fills up") {
@@ -134,7 +141,8 @@ TEST_CASE("cluster status: what goes on is told, too", "[tools][cluster]") {
                      R"("name":"c","role":"MEMBER","state":"DRAINING")");
     text = with(text, R"("replication":3)", R"("replication":1)");
     CHECK(held_by(json(text), "c") == 2);
-    CHECK(cluster_notes(json(text)) == lines{"node c drains: it still holds 2 partitions", "more than 1 voter for partitions 0, 1: one that moved is about to go"});
+    CHECK(cluster_notes(json(text)) == lines{"node c drains: it still holds 2 partitions",
+                                             "more than 1 voter for partitions 0, 1: one that moved is about to go"});
     for (int i = 0; i < 2; ++i)
       text = with(text, R"({"node":3,)", R"({"node":2,)");
     CHECK(held_by(json(text), "c") == 0);
@@ -150,7 +158,8 @@ TEST_CASE("cluster status: what goes on is told, too", "[tools][cluster]") {
     auto text = with(healthy(), R"({"node":3,"kind":"VOTER","index":20000,"lag":0})",
                      R"({"node":3,"kind":"LEARNER","index":0,"lag":20000})");
     CHECK(cluster_notes(json(text)) == lines{"node c is being filled with partition 0"});
-    CHECK(cluster_troubles(json(text)) == lines{"fewer than 3 voters hold partition 0: they move by themselves once there are members enough"});
+    CHECK(cluster_troubles(json(text)) ==
+          lines{"fewer than 3 voters hold partition 0: they move by themselves once there are members enough"});
   }
   SECTION("a replica that lost its log") {
     auto text = with(healthy(), R"({"node":2,"kind":"VOTER","index":300,)",
@@ -171,7 +180,8 @@ TEST_CASE("cluster status: who has just come and said nothing yet is not well", 
   auto text = with(healthy(), R"({"id":1,"leader":2,)", R"({"id":1,"voters":[1,2,3],"leader":2,)");
   CHECK(cluster_troubles(json(text)).empty());
   text = with(text, R"({"node":2,"kind":"VOTER","index":300,"lag":0},)", "");
-  CHECK(cluster_troubles(json(text)) == lines{"node b has not said yet how far it is with partition 1: ask again in a second"});
+  CHECK(cluster_troubles(json(text)) ==
+        lines{"node b has not said yet how far it is with partition 1: ask again in a second"});
 }
 
 TEST_CASE("cluster status: a node without memory is told, and what to do", "[tools][cluster]") {
@@ -188,8 +198,9 @@ TEST_CASE("cluster status: what all nodes understand and nobody began to use is 
                 R"("featureLevel":3,"name":")" + std::string{name} + R"(","role")");
   auto d = json(text);
   CHECK(cluster_lines(d)[3] == "features     level 2");
-  CHECK(cluster_notes(d) == lines{"all nodes know feature level 3: sluicectl cluster activate-feature 3 begins to use it; "
-                                  "no older version can join from then on"});
+  CHECK(cluster_notes(d) ==
+        lines{"all nodes know feature level 3: sluicectl cluster activate-feature 3 begins to use it; "
+              "no older version can join from then on"});
   CHECK(cluster_notes(json(with(text, R"("featureLevel":3,"name":"b")", R"("featureLevel":2,"name":"b")"))).empty());
   CHECK(cluster_notes(json(with(text, R"("featureLevel":3,"name":"b")", R"("name":"b")"))).empty());
   CHECK(cluster_notes(json(with(text, R"("featureLevel":2)", R"("featureLevel":3)"))).empty());
@@ -197,9 +208,10 @@ TEST_CASE("cluster status: what all nodes understand and nobody began to use is 
 }
 
 TEST_CASE("cluster token: the command for the new node is complete", "[tools][cluster]") {
-  CHECK(join_command("slj_x", {"10.0.0.1:7070", "10.0.0.2:7070"}, "") ==
-        "sluiced --name NAME --data DIR --listen ADDRESS:8080 --peer-listen ADDRESS:7080 --payment-provider ADDRESS:8090 "
-        "--join 10.0.0.1:7070 --join-token slj_x");
+  CHECK(
+      join_command("slj_x", {"10.0.0.1:7070", "10.0.0.2:7070"}, "") ==
+      "sluiced --name NAME --data DIR --listen ADDRESS:8080 --peer-listen ADDRESS:7080 --payment-provider ADDRESS:8090 "
+      "--join 10.0.0.1:7070 --join-token slj_x");
   CHECK(join_command("slj_x", {}, "b").find("--name b --data DIR") != std::string::npos);
   CHECK(join_command("slj_x", {}, "b").find("--join PEER-ADDRESS ") != std::string::npos);
 }

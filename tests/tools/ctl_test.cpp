@@ -120,22 +120,23 @@ TEST_CASE("ctl: YAML that is ambiguous, hostile or broken is refused at its line
     const char* says;
   };
 
-  for (const auto& b : std::initializer_list<broken>{
-           {"", 1, "it is empty"},
-           {"a: 1\na: 2\n", 2, "the key 'a' is here twice"},
-           {"a: 1\n---\nb: 2\n", 2, "a second document begins here"},
-           {"a: !!python/object 1\n", 1, "tags are not supported"},
-           {"b: &x {p: 1}\na:\n  <<: *x\n", 3, "merge keys are not supported"},
-           {"a: 1\n? [1, 2]\n: 3\n", 2, "a key must be text"},
-           {"a:\n  - b\n c: d\n", 3, "it is not well-formed YAML"},
-           {"a: \"unfinished\nb: 1", 2, "it is not well-formed YAML"},
-           {"a: *nobody\n", 1, "it is not well-formed YAML"}}) {
+  for (const auto& b :
+       std::initializer_list<broken>{{"", 1, "it is empty"},
+                                     {"a: 1\na: 2\n", 2, "the key 'a' is here twice"},
+                                     {"a: 1\n---\nb: 2\n", 2, "a second document begins here"},
+                                     {"a: !!python/object 1\n", 1, "tags are not supported"},
+                                     {"b: &x {p: 1}\na:\n  <<: *x\n", 3, "merge keys are not supported"},
+                                     {"a: 1\n? [1, 2]\n: 3\n", 2, "a key must be text"},
+                                     {"a:\n  - b\n c: d\n", 3, "it is not well-formed YAML"},
+                                     {"a: \"unfinished\nb: 1", 2, "it is not well-formed YAML"},
+                                     {"a: *nobody\n", 1, "it is not well-formed YAML"}}) {
     CAPTURE(b.text);
     auto why = yaml_mistake(b.text);
     CHECK(why.line == b.line);
     CHECK_THAT(why.detail, Catch::StartsWith(b.says));
   }
-  CHECK_THAT(yaml_mistake(std::string(100, '[') + std::string(100, ']')).detail, Catch::StartsWith("this is nested too deeply"));
+  CHECK_THAT(yaml_mistake(std::string(100, '[') + std::string(100, ']')).detail,
+             Catch::StartsWith("this is nested too deeply"));
   // A few lines that would be a billion values.
   std::string bomb = "a: &a [1,1,1,1,1,1,1,1,1,1]\n";
   for (char c = 'b'; c < 'k'; ++c) {
@@ -185,6 +186,7 @@ TEST_CASE("ctl: what is written as YAML reads back equal", "[tools][ctl]") {
 
 TEST_CASE("ctl: every mistake in an event file has its line, and stops all files", "[tools][ctl]") {
   test::temp_folder folder;
+
   struct slip {
     const char* from;
     const char* to;
@@ -199,7 +201,8 @@ TEST_CASE("ctl: every mistake in an event file has its line, and stops all files
            {"price: 1000", "price: 10.50", "e.yaml:6 /categories/0/price must be an integer"},
            {"price: 1000", "price: -1", "e.yaml:6 /categories/0/price must be between 0 and"},
            {"- {id: b,", "- {id: a, price: 0}\n  - {id: b,", "e.yaml:7 /categories/1/id "},
-           {"seatsPerRow: 3", "seats: 3", "e.yaml:11 /sections/0/blocks/0/seatsPerRow is required when rows is a number"},
+           {"seatsPerRow: 3", "seats: 3",
+            "e.yaml:11 /sections/0/blocks/0/seatsPerRow is required when rows is a number"},
            {"seats: 5-7", "seats: 7-5", "e.yaml:15 /sections/0/blocks/1/rows/0/seats must be an array"},
            {"id: \"7\"", "id: 7", "e.yaml:16 /sections/0/blocks/1/rows/1/id must be a string: put it in quotes, \"7\""},
            {"id: special", "id: A-1-1", "e.yaml:18 /sections/0/blocks/1/rows/1/seats/0/id "},
@@ -207,7 +210,8 @@ TEST_CASE("ctl: every mistake in an event file has its line, and stops all files
            {"category: b, capacity", "category: z, capacity", "e.yaml:21 /areas/0/category names no category"},
            {"usersPerMinute: 1200", "usersPerMinute: 0", "e.yaml:23 /admission/usersPerMinute "},
            {"usersPerMinute: 1200", "perMinute: 1200", "e.yaml:23 /admission/perMinute is not known here"},
-           {"usersPerMinute: 1200", "usersPerMinute: 1200\nusersPerMinute: 3", "e.yaml:24 /usersPerMinute is not known"}}) {
+           {"usersPerMinute: 1200", "usersPerMinute: 1200\nusersPerMinute: 3",
+            "e.yaml:24 /usersPerMinute is not known"}}) {
     CAPTURE(s.from, s.to);
     auto told = mistakes_in({write(folder, "e.yaml", replaced(s.from, s.to)), write(folder, "sound.yaml", sound)});
     REQUIRE(!told.empty());
@@ -294,8 +298,8 @@ TEST_CASE("ctl: addresses of nodes", "[tools][ctl]") {
   CHECK(address_from("http://[::1]:81")->host == "::1");
   CHECK(address_from("http://[::1]:81")->is_loopback());
   CHECK(!address_from("http://example.org")->is_loopback());
-  for (const char* bad : {"", "127.0.0.1:8080", "https://", "ftp://x", "http://", "http://:80", "http://x:0", "http://x:99999",
-                          "http://x/y", "http://x:8 0", "http://[::1", "http://a b"}) {
+  for (const char* bad : {"", "127.0.0.1:8080", "https://", "ftp://x", "http://", "http://:80", "http://x:0",
+                          "http://x:99999", "http://x/y", "http://x:8 0", "http://[::1", "http://a b"}) {
     CAPTURE(bad);
     CHECK(!address_from(bad));
   }

@@ -53,7 +53,8 @@ std::string replaced(const std::string& from, const std::string& to) {
 }
 
 std::string plan_of(int seats, int per_row) {
-  std::string text = R"({"name": "Big", "categories": [{"name": "A"}, {"name": "B"}], "zones": [{"name": "Z", "rows": [)";
+  std::string text =
+      R"({"name": "Big", "categories": [{"name": "A"}, {"name": "B"}], "zones": [{"name": "Z", "rows": [)";
   for (int made = 0, row = 1; made < seats; ++row) {
     text += std::string{row > 1 ? "," : ""} + R"({"row_number": ")" + std::to_string(row) + R"(", "seats": [)";
     for (int s = 1; s <= per_row && made < seats; ++s, ++made)
@@ -95,7 +96,8 @@ TEST_CASE("plan: zones become sections, rows of one number one row, odd fields a
 }
 
 TEST_CASE("plan: seats whose guids would give one id keep apart, and keep their ids", "[tools][plan]") {
-  auto text = R"({"name": "P", "categories": [{"name": "A"}], "zones": [{"name": "Z", "rows": [{"row_number": "1", "seats": [
+  auto text =
+      R"({"name": "P", "categories": [{"name": "A"}], "zones": [{"name": "Z", "rows": [{"row_number": "1", "seats": [
     {"seat_guid": "a b", "seat_number": "1", "category": "A"}, {"seat_guid": "a/b", "seat_number": "2", "category": "A"},
     {"seat_guid": "a-b", "seat_number": "3", "category": "A"}, {"seat_guid": "é", "seat_number": "4", "category": "A"}]}]}]})";
   auto made = import_plan(json(text), options());
@@ -141,12 +143,14 @@ TEST_CASE("plan: mistakes are pointed at", "[tools][plan]") {
   for (const auto& s : std::initializer_list<slip>{
            {"\"zones\"", "\"zonen\"", "/zones", 0},
            {"\"categories\"", "\"kategorien\"", "/categories", 0},
-           {R"("category": "Front", "position")", R"("category": "Nobody", "position")", "/zones/0/rows/0/seats/0/category", 0},
+           {R"("category": "Front", "position")", R"("category": "Nobody", "position")",
+            "/zones/0/rows/0/seats/0/category", 0},
            {R"("seat_guid": "m-1-3")", R"("seat_guid": "m-1-1")", "/zones/0/rows/2/seats/0/seat_guid", 0},
            {R"("seat_guid": "m-1-3", )", "", "/zones/0/rows/2/seats/0/seat_guid", 0},
            {R"("seat_guid": "m-1-3")", R"("seat_guid": "")", "/zones/0/rows/2/seats/0/seat_guid", 0},
            {R"({"name": "Unused"})", R"({"name": "Front"})", "/categories/2/name", 0},
-           {R"("seats": [{"seat_guid": "x", "seat_number": "", "category": "Front"}])", R"("seats": 3)", "/zones/2/rows/0/seats", 0}}) {
+           {R"("seats": [{"seat_guid": "x", "seat_number": "", "category": "Front"}])", R"("seats": 3)",
+            "/zones/2/rows/0/seats", 0}}) {
     CAPTURE(s.from, s.to);
     auto made = import_plan(json(replaced(s.from, s.to)), options());
     REQUIRE(!made.errors.empty());

@@ -79,8 +79,8 @@ public:
     ::setsockopt(socket.native_handle(), SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
     auto text = method + " " + path + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" +
                 (key.empty() ? "" : "Idempotency-Key: " + key + "\r\n") +
-                (body.empty() ? "" : "Content-Type: application/json\r\n") + "Content-Length: " +
-                std::to_string(body.size()) + "\r\n\r\n" + body;
+                (body.empty() ? "" : "Content-Type: application/json\r\n") +
+                "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
     boost::asio::write(socket, boost::asio::buffer(text));
     std::string got;
     char piece[4096];
@@ -159,7 +159,8 @@ TEST_CASE("sandbox: a key answers its own request again, and no other", "[tools]
 }
 
 TEST_CASE("sandbox: an entry is one line and reads back", "[tools][sandbox]") {
-  entry e{7, "2030-01-01T00:00:00.000Z", "r\"1", step::authorise, payment_state::declined, "NO", 5, "EUR", "4242", "k", "q"};
+  entry e{7,  "2030-01-01T00:00:00.000Z", "r\"1", step::authorise, payment_state::declined, "NO", 5, "EUR", "4242", "k",
+          "q"};
   auto line = to_line(e);
   CHECK(line.back() == '\n');
   CHECK(entry_from(line) == e);
@@ -190,7 +191,8 @@ TEST_CASE("sandbox: the ledger survives a restart, keys and all", "[tools][sandb
   CHECK(p.ask("r3").status == 404);
   CHECK(p.authorise("r1", "4242424242424242").body == first);
   CHECK(p.step("r1", "capture").says("CAPTURED"));
-  auto other = p.send("POST", "/v1/payments/r9/authorise", R"({"amount":1,"currency":"EUR","card":"4242424242424242"})", "r1-a");
+  auto other =
+      p.send("POST", "/v1/payments/r9/authorise", R"({"amount":1,"currency":"EUR","card":"4242424242424242"})", "r1-a");
   CHECK(other.status == 422);
   CHECK(p.step("r1", "refund").says("REFUNDED"));
   auto books = p.send("GET", "/ledger");
@@ -204,8 +206,10 @@ TEST_CASE("sandbox: what is not a payment is refused", "[tools][sandbox]") {
   auto good = R"({"amount":1,"currency":"EUR","card":"4242424242424242"})";
   CHECK(p.send("POST", "/v1/payments/r/authorise", good).status == 400); // no key
   CHECK(p.send("POST", "/v1/payments/r/authorise", "[1", "k").status == 400);
-  CHECK(p.send("POST", "/v1/payments/r/authorise", R"({"amount":-1,"currency":"EUR","card":"4242424242424242"})", "k").status == 422);
-  CHECK(p.send("POST", "/v1/payments/r/authorise", R"({"amount":1,"currency":"euro","card":"4242424242424242"})", "k").status == 422);
+  CHECK(p.send("POST", "/v1/payments/r/authorise", R"({"amount":-1,"currency":"EUR","card":"4242424242424242"})", "k")
+            .status == 422);
+  CHECK(p.send("POST", "/v1/payments/r/authorise", R"({"amount":1,"currency":"euro","card":"4242424242424242"})", "k")
+            .status == 422);
   CHECK(p.send("POST", "/v1/payments/r/authorise", R"({"amount":1,"currency":"EUR","card":"x"})", "k").status == 422);
   CHECK(p.send("POST", "/v1/payments/r/steal", good, "k").status == 404);
   CHECK(p.send("POST", "/v1/payments/a%20b/authorise", good, "k").status == 400);

@@ -17,17 +17,24 @@ constexpr std::array<test_card, 12> cards{{
     {"4000000000000135", behaviour::error_after_effect, "each step takes effect; its first try is answered 500"},
     {"4000000000000143", behaviour::error_once, "the first try of each step has no effect: 500; the next succeeds"},
     {"4000000000000150", behaviour::slow, "every answer, inquiries too, takes 1.5 seconds longer"},
-    {"4000000000000168", behaviour::cut_after_effect,
-     "each step takes effect; the connection of its first try is cut"},
+    {"4000000000000168", behaviour::cut_after_effect, "each step takes effect; the connection of its first try is cut"},
     {"4000000000000176", behaviour::garbage_after_effect,
      "each step takes effect; its first try is answered with garbage"},
     {"4000000000000184", behaviour::stuck_at_capture, "authorise succeeds; capture never takes effect: 500"},
 }};
 
-constexpr std::array<std::string_view, 12> names{
-    "approve",            "decline",    "decline-at-capture", "timeout-without-effect", "timeout-after-effect",
-    "error-without-effect", "error-after-effect", "error-once", "slow", "cut-after-effect",
-    "garbage-after-effect", "stuck-at-capture"};
+constexpr std::array<std::string_view, 12> names{"approve",
+                                                 "decline",
+                                                 "decline-at-capture",
+                                                 "timeout-without-effect",
+                                                 "timeout-after-effect",
+                                                 "error-without-effect",
+                                                 "error-after-effect",
+                                                 "error-once",
+                                                 "slow",
+                                                 "cut-after-effect",
+                                                 "garbage-after-effect",
+                                                 "stuck-at-capture"};
 
 } // namespace
 

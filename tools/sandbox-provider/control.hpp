@@ -23,7 +23,7 @@ std::string_view name_of(mode m);
 
 struct control {
   sandbox::mode mode = mode::normal;
-  std::uint32_t fail_every = 10; // in flaky mode
+  std::uint32_t fail_every = 10;      // in flaky mode
   std::chrono::milliseconds delay{0}; // in any mode; slow without one means 1.5 s
   std::map<std::string, behaviour, std::less<>> cards;
   bool die_after_effect = false;

@@ -60,8 +60,8 @@ int serve(const http::asio::ip::tcp::endpoint& at, const std::filesystem::path& 
     http::require_free(at);
     thread = std::make_unique<http::io_thread>(edge, at);
   } catch (const boost::system::system_error& e) {
-    std::fprintf(stderr, "sandbox-provider: can not listen on %s:%u: %s\n", at.address().to_string().c_str(),
-                 at.port(), e.code().message().c_str());
+    std::fprintf(stderr, "sandbox-provider: can not listen on %s:%u: %s\n", at.address().to_string().c_str(), at.port(),
+                 e.code().message().c_str());
     return 1;
   }
   sandbox::ledger books;

@@ -162,9 +162,8 @@ void service::handle(http::request& r, http::exchange reply) {
     w.field("calls", calls_).field("faults", faults_).end_object();
     return reply.answer(json_response(200, std::move(text)));
   } else if (path == "/totals" && get) {
-    return when_durable(books_.last_sequence(), [this, reply] {
-      reply.answer(json_response(200, totals_json(books_.sums())));
-    });
+    return when_durable(books_.last_sequence(),
+                        [this, reply] { reply.answer(json_response(200, totals_json(books_.sums()))); });
   } else if (path == "/ledger" && r.method == http::method::get) {
     return when_durable(books_.last_sequence(), [this, reply] { send_ledger(reply); });
   } else if (path == "/healthz" && get) {
@@ -173,12 +172,11 @@ void service::handle(http::request& r, http::exchange reply) {
   reply.answer(http::problem(errc::not_found, "there is nothing at this path for that method", r.request_id, r.path));
 }
 
-void service::on_step(const http::request& r, std::string_view reference, std::string_view verb,
-                      http::exchange reply) {
+void service::on_step(const http::request& r, std::string_view reference, std::string_view verb, http::exchange reply) {
   auto s = step_from(verb);
   if (!s)
-    return reply.answer(http::problem(errc::not_found, "the steps are authorise, capture, void and refund",
-                                      r.request_id, r.path));
+    return reply.answer(
+        http::problem(errc::not_found, "the steps are authorise, capture, void and refund", r.request_id, r.path));
   if (control_.mode == mode::down) {
     ++faults_;
     return cut(reply);

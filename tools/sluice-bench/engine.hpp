@@ -32,9 +32,9 @@ struct stage_settings {
   target to;
   std::uint32_t connections = 64;
   unsigned threads = 1;
-  nanoseconds warm_up{};         // not measured
-  nanoseconds length{};          // measured; 0: until every lane retired
-  std::optional<schedule> plan;  // set: open loop, warm-up included; else closed loop
+  nanoseconds warm_up{};        // not measured
+  nanoseconds length{};         // measured; 0: until every lane retired
+  std::optional<schedule> plan; // set: open loop, warm-up included; else closed loop
   nanoseconds timeout = std::chrono::seconds{15};
   nanoseconds patience = std::chrono::seconds{10}; // for answers still out at the end
   const std::atomic<bool>* stop = nullptr;         // ends the stage early

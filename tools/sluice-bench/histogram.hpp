@@ -23,14 +23,20 @@ public:
   }
 
   void merge(const histogram& other);
+
   void clear() { *this = histogram{}; }
 
   std::uint64_t count() const { return count_; }
 
   /// The value that a share of `quantile` (0 .. 1) is not above, never above the greatest one seen.
   std::chrono::nanoseconds at(double quantile) const;
+
   std::chrono::nanoseconds max() const { return std::chrono::nanoseconds{static_cast<std::int64_t>(max_)}; }
-  std::chrono::nanoseconds min() const { return std::chrono::nanoseconds{count_ ? static_cast<std::int64_t>(min_) : 0}; }
+
+  std::chrono::nanoseconds min() const {
+    return std::chrono::nanoseconds{count_ ? static_cast<std::int64_t>(min_) : 0};
+  }
+
   std::chrono::nanoseconds mean() const;
 
 private:

@@ -24,10 +24,15 @@ public:
   void kill();
 
   std::filesystem::path data() const { return folder_.path() / "node"; }
+
   std::filesystem::path folder() const { return folder_.path(); }
+
   std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
+
   const std::string& provider_address() const { return provider_address_; }
+
   std::string admin_key() const;
+
   pid_t pid() const { return node_.pid(); }
 
 private:

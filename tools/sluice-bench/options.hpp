@@ -36,6 +36,7 @@ struct options {
   std::string json_file;
 
   nanoseconds length() const { return in_nanoseconds(seconds); }
+
   nanoseconds warm_up_length() const { return in_nanoseconds(warm_up); }
 
   static nanoseconds in_nanoseconds(double seconds) {

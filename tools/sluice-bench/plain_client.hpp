@@ -34,6 +34,7 @@ public:
   /// `fields`: further header lines, each ending in \r\n.
   plain_answer call(std::string_view method, std::string_view path, std::string_view body = {},
                     std::string_view fields = {});
+
   plain_answer get(std::string_view path) { return call("GET", path); }
 
   /// Like `call`; throws std::runtime_error naming the request unless the status is below 300.

@@ -89,8 +89,7 @@ void write_stage(codec::json_writer& w, const stage_report& s) {
 void print_latency(const std::string& name, const histogram& h, double seconds) {
   std::printf("  %-14s %12s/s  p50 %9s  p95 %9s  p99 %9s  p99.9 %9s  max %9s\n", name.c_str(),
               grouped(seconds > 0 ? static_cast<double>(h.count()) / seconds : 0).c_str(), in_ms(h.at(0.5)).c_str(),
-              in_ms(h.at(0.95)).c_str(), in_ms(h.at(0.99)).c_str(), in_ms(h.at(0.999)).c_str(),
-              in_ms(h.max()).c_str());
+              in_ms(h.at(0.95)).c_str(), in_ms(h.at(0.99)).c_str(), in_ms(h.at(0.999)).c_str(), in_ms(h.max()).c_str());
 }
 
 std::string loop_of(const stage_report& s) {
@@ -101,8 +100,7 @@ std::string loop_of(const stage_report& s) {
 
 void print_stage(const stage_report& s) {
   const auto& f = s.figures;
-  std::printf("%s: %u connections, %s, %.1f s\n", s.name.c_str(), s.connections,
-              loop_of(s).c_str(), f.seconds);
+  std::printf("%s: %u connections, %s, %.1f s\n", s.name.c_str(), s.connections, loop_of(s).c_str(), f.seconds);
   for (const auto& k : f.kinds)
     if (k.latency.count() > 0)
       print_latency(k.name, k.latency, f.seconds);

@@ -12,13 +12,23 @@ std::string event_file(const event_wish& wish) {
   codec::json_writer w{text};
   w.begin_object().field("id", wish.id).field("name", "Load test " + wish.id).field("venue", "Bench hall");
   w.field("startsAt", "2035-06-01T19:30:00Z").field("currency", "EUR");
-  w.key("categories").begin_array().begin_object().field("id", "all").field("price", wish.price).end_object().end_array();
+  w.key("categories")
+      .begin_array()
+      .begin_object()
+      .field("id", "all")
+      .field("price", wish.price)
+      .end_object()
+      .end_array();
   w.key("sections").begin_array();
   if (wish.blocks > 0) {
     w.begin_object().field("id", "hall").key("blocks").begin_array();
     for (std::uint32_t b = 1; b <= wish.blocks; ++b)
-      w.begin_object().field("id", "B" + std::to_string(b)).field("category", "all").field("rows", wish.rows)
-          .field("seatsPerRow", wish.seats_per_row).end_object();
+      w.begin_object()
+          .field("id", "B" + std::to_string(b))
+          .field("category", "all")
+          .field("rows", wish.rows)
+          .field("seatsPerRow", wish.seats_per_row)
+          .end_object();
     w.end_array().end_object();
   }
   w.end_array().key("areas").begin_array();

@@ -23,7 +23,9 @@ public:
 
   /// 409: somebody has them. True: the visitor picks again, false: leaves.
   virtual bool refused(lane_number, const answer&) { return true; }
+
   virtual void confirmed(lane_number, std::string_view /*user*/, const answer&) {}
+
   /// Nobody can say whether the hold came to be, or the payment failed.
   virtual void given_up(lane_number) {}
 };
@@ -71,7 +73,7 @@ struct visit_plan {
   std::uint64_t stride = 1;                        // between one user's number and the next one's
   nanoseconds think{};                             // on average, before each request after the first
   nanoseconds poll_at_most = std::chrono::seconds{1};
-  bool persistent = false;                         // sends a request again when its answer was lost
+  bool persistent = false; // sends a request again when its answer was lost
   bool free_of_charge = false;
   bool keep_tokens = false;
 };

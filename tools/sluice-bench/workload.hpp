@@ -29,9 +29,13 @@ struct step {
   time_point until{};     // of wait
 
   static step send(std::uint8_t kind, std::string_view bytes) { return {what::send, kind, bytes, {}}; }
+
   static step wait(time_point until) { return {what::wait, 0, {}, until}; }
+
   static step finished() { return {what::finished, 0, {}, {}}; }
+
   static step failed() { return {what::failed, 0, {}, {}}; }
+
   static step retire() { return {what::retire, 0, {}, {}}; }
 };
 

@@ -14,7 +14,9 @@ namespace sluice::bench {
 class nginx_server {
 public:
   nginx_server();
+
   const target& to() const { return to_; }
+
   pid_t pid() const { return nginx_.pid(); }
 
 private:

@@ -47,10 +47,10 @@ std::string hours_text(double hours) {
 
 std::string to_json(const ledger_line& l) {
   return "{\"first\":" + std::to_string(l.first) + ",\"last\":" + std::to_string(l.last) + ",\"commit\":\"" + l.commit +
-         "\",\"crowd\":" + std::to_string(l.crowd) + ",\"seeds\":" + std::to_string(l.seeds) + ",\"violations\":" + std::to_string(l.violations) +
-         ",\"virtual_hours\":" + hours_text(l.virtual_hours) + ",\"steps\":" + std::to_string(l.steps) +
-         ",\"commits\":" + std::to_string(l.counts.entries) + ",\"commands\":" + std::to_string(l.counts.commands) +
-         ",\"leaders\":" + std::to_string(l.counts[deed::led]) +
+         "\",\"crowd\":" + std::to_string(l.crowd) + ",\"seeds\":" + std::to_string(l.seeds) +
+         ",\"violations\":" + std::to_string(l.violations) + ",\"virtual_hours\":" + hours_text(l.virtual_hours) +
+         ",\"steps\":" + std::to_string(l.steps) + ",\"commits\":" + std::to_string(l.counts.entries) +
+         ",\"commands\":" + std::to_string(l.counts.commands) + ",\"leaders\":" + std::to_string(l.counts[deed::led]) +
          ",\"faults\":" + counts_as_json(fault_names, l.counts.faults) + "}";
 }
 
@@ -63,8 +63,8 @@ ledger::ledger(std::string path) : path_{std::move(path)} {
 
 bool ledger::has(std::uint64_t first, std::uint64_t last, const std::string& commit, std::uint32_t crowd) const {
   for (const auto& line : lines_)
-    if (text_in(line, "commit") == commit && number_in(line, "crowd") == crowd && number_in(line, "first") <= static_cast<double>(first) &&
-        number_in(line, "last") >= static_cast<double>(last))
+    if (text_in(line, "commit") == commit && number_in(line, "crowd") == crowd &&
+        number_in(line, "first") <= static_cast<double>(first) && number_in(line, "last") >= static_cast<double>(last))
       return true;
   return false;
 }
@@ -95,7 +95,8 @@ std::string ledger::summary() const {
   constexpr std::uint64_t wanted = 10'000; // of each class
   std::uint64_t all = 0;
   for (const auto& [name, sum] : faults) {
-    text += "  " + name + " " + std::to_string(sum) + (sum < wanted ? ", less than " + std::to_string(wanted) : "") + "\n";
+    text +=
+        "  " + name + " " + std::to_string(sum) + (sum < wanted ? ", less than " + std::to_string(wanted) : "") + "\n";
     all += sum;
   }
   text += "  all " + std::to_string(all) + "\nseeds by commit\n";

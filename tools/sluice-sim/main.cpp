@@ -38,22 +38,23 @@ struct arguments {
 };
 
 int usage() {
-  std::puts("sluice-sim [--seed N | --seeds A..B | --corpus DIR] [--trace] [--keep-going] [--shrink] [--minutes REAL]\n"
-            "           [--json] [--bug NAME | --bugs] [--ledger FILE [--commit ID] [--summary]] [--speed]\n"
-            "  --seed N, --seeds A..B  which runs (1..100)\n"
-            "  --corpus DIR            every *.seed file in it\n"
-            "  --trace                 every event as a line\n"
-            "  --keep-going            not only to the first violation\n"
-            "  --shrink                the smallest command that still fails\n"
-            "  --minutes REAL          begin no new seed after that\n"
-            "  --json                  nothing but violations and the last line\n"
-            "  --bug NAME              with this planted bug; --bugs: seeds to catch each of them\n"
-            "  --ledger FILE           a line per 250 finished seeds of --commit ID; those that are in it are not run again\n"
-            "  --summary               adds up the ledger\n"
-            "  --speed                 three nodes in peace, 1 000 commands a second: how fast is it?\n"
-            "  --without A,B           fault classes left out\n"
-            "  --crowd N               so many commands a second of a crowd at one event; else one seed in ten has one\n"
-            "  --users N, --events N, --partitions N, --nodes N, --storm MS  at most\n\nfault classes:");
+  std::puts(
+      "sluice-sim [--seed N | --seeds A..B | --corpus DIR] [--trace] [--keep-going] [--shrink] [--minutes REAL]\n"
+      "           [--json] [--bug NAME | --bugs] [--ledger FILE [--commit ID] [--summary]] [--speed]\n"
+      "  --seed N, --seeds A..B  which runs (1..100)\n"
+      "  --corpus DIR            every *.seed file in it\n"
+      "  --trace                 every event as a line\n"
+      "  --keep-going            not only to the first violation\n"
+      "  --shrink                the smallest command that still fails\n"
+      "  --minutes REAL          begin no new seed after that\n"
+      "  --json                  nothing but violations and the last line\n"
+      "  --bug NAME              with this planted bug; --bugs: seeds to catch each of them\n"
+      "  --ledger FILE           a line per 250 finished seeds of --commit ID; those that are in it are not run again\n"
+      "  --summary               adds up the ledger\n"
+      "  --speed                 three nodes in peace, 1 000 commands a second: how fast is it?\n"
+      "  --without A,B           fault classes left out\n"
+      "  --crowd N               so many commands a second of a crowd at one event; else one seed in ten has one\n"
+      "  --users N, --events N, --partitions N, --nodes N, --storm MS  at most\n\nfault classes:");
   for (auto name : fault_names)
     std::printf("  %.*s", static_cast<int>(name.size()), name.data());
   std::puts("\n\nplanted bugs (in a build with -DSLUICE_PLANTED_BUGS=ON):");
@@ -67,12 +68,10 @@ bool set_flag(arguments& a, std::string_view name) {
     std::string_view name;
     bool arguments::*value;
   };
-  constexpr flag flags[] = {{"trace", &arguments::trace},
-                            {"keep-going", &arguments::keep_going},
-                            {"shrink", &arguments::shrink},
-                            {"json", &arguments::json},
-                            {"summary", &arguments::summary},
-                            {"speed", &arguments::speed},
+
+  constexpr flag flags[] = {{"trace", &arguments::trace},     {"keep-going", &arguments::keep_going},
+                            {"shrink", &arguments::shrink},   {"json", &arguments::json},
+                            {"summary", &arguments::summary}, {"speed", &arguments::speed},
                             {"bugs", &arguments::all_bugs}};
   for (const auto& f : flags)
     if (f.name == name)
@@ -175,7 +174,8 @@ public:
   }
 
   bool over() const {
-    return (violations_ > 0 && !arguments_.keep_going) || (arguments_.minutes > 0 && seconds() > arguments_.minutes * 60);
+    return (violations_ > 0 && !arguments_.keep_going) ||
+           (arguments_.minutes > 0 && seconds() > arguments_.minutes * 60);
   }
 
   void seeds() {
@@ -199,8 +199,8 @@ public:
       take(range);
       if (range.seeds_ < last - first + 1)
         return true; // not finished: it will be run again
-      if (!book.append({first, last, arguments_.commit, range.seeds_, range.violations_, range.steps_, range.hours(), range.counts_,
-                        arguments_.base.crowd}))
+      if (!book.append({first, last, arguments_.commit, range.seeds_, range.violations_, range.steps_, range.hours(),
+                        range.counts_, arguments_.base.crowd}))
         return false;
     }
     return true;
@@ -261,9 +261,13 @@ private:
     std::fputs("}", stdout);
   }
 
-  double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begun_).count(); }
+  double seconds() const {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begun_).count();
+  }
 
-  double hours() const { return virtual_time_ / 1e6 / 3600; }
+  double hours() const {
+    return virtual_time_ / 1e6 / 3600;
+  }
 
   const arguments& arguments_;
   std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();

@@ -43,7 +43,9 @@ std::string read_key(const fs::path& file) {
   if (in.gcount() == 0 && !in.eof())
     throw failure{exit_code::usage, "can not read the key file " + file.string()};
   key.resize(static_cast<std::size_t>(in.gcount()));
+
   struct stat info {};
+
   if (::stat(file.c_str(), &info) == 0 && S_ISREG(info.st_mode) && (info.st_mode & 077) != 0)
     say("sluicectl: " + file.string() + " can be read by others; run: chmod 600 " + file.string());
   return checked_key(std::move(key), file.string());
@@ -83,8 +85,9 @@ found_key find_admin_key(const settings& s, const node_address& node, const fs::
   if (found.empty())
     return {{}, std::string{name_one} + " (a new node writes its first one to admin.key in its data folder)"};
   if (found.size() > 1)
-    return {{}, std::string{name_one} + " (there are " + std::to_string(found.size()) + " below var/, such as " +
-                    std::min(found[0], found[1]).string() + ")"};
+    return {{},
+            std::string{name_one} + " (there are " + std::to_string(found.size()) + " below var/, such as " +
+                std::min(found[0], found[1]).string() + ")"};
   return {read_key(folder / found.front()), {}};
 }
 
@@ -107,8 +110,8 @@ std::string url_part(std::string_view text) {
 }
 
 admin_api::admin_api(const settings& s)
-    : settings_{s}, client_{address_or_throw(s.url), s.trust},
-      key_{find_admin_key(s, client_.address(), fs::current_path())} {}
+    : settings_{s}, client_{address_or_throw(s.url), s.trust}, key_{find_admin_key(s, client_.address(),
+                                                                                   fs::current_path())} {}
 
 admin_api::answer admin_api::exchange(verb method, const std::string& target, const std::string& body,
                                       const std::string& doing, bool slow) {
@@ -126,7 +129,8 @@ admin_api::answer admin_api::exchange(verb method, const std::string& target, co
     auto parsed = codec::parse_json(a.text, {.depth_max = 64, .values_max = 8'000'000});
     if (!parsed)
       throw failure{exit_code::refused, "what listens at " + address().text() + " answered " +
-                                            std::to_string(a.status) + " with something that is not JSON; is --url right?"};
+                                            std::to_string(a.status) +
+                                            " with something that is not JSON; is --url right?"};
     a.body = std::move(*parsed);
   }
   return a;
@@ -151,7 +155,8 @@ void admin_api::refuse(const answer& a) const {
   else if (a.status == 503 || a.status == 429)
     hint = retry_hint(a.body);
   // The mistakes are listed one by one; the summary need not repeat the first.
-  auto what = mistakes.empty() ? detail : std::to_string(mistakes.size()) + (mistakes.size() == 1 ? " mistake" : " mistakes");
+  auto what =
+      mistakes.empty() ? detail : std::to_string(mistakes.size()) + (mistakes.size() == 1 ? " mistake" : " mistakes");
   throw failure{a.status == 503 || a.status == 429 ? exit_code::not_ready : exit_code::refused,
                 what + hint + " (" + code + (request.empty() ? "" : ", request " + request) + ")", std::move(mistakes),
                 a.text};

@@ -21,7 +21,8 @@ void advise_on_node(const codec::document& n, std::vector<advice>& out) {
   if (text_in(n, "state") == "REMOVED")
     return;
   if (!flag_in(n, "reachable"))
-    return out.push_back({"replace", name, "it is not reachable; if its disk is gone, replace it, else start it again"});
+    return out.push_back(
+        {"replace", name, "it is not reachable; if its disk is gone, replace it, else start it again"});
   auto free = number_in(n, "diskFreeBytes");
   auto used = number_in(n, "diskUsedBytes");
   if (free > 0 && free < disk_worth_telling)
@@ -30,8 +31,9 @@ void advise_on_node(const codec::document& n, std::vector<advice>& out) {
     out.push_back({"free-disk", name, "less than a tenth of its disk is free"});
   auto load = number_in(n, "loadPercent");
   if (load >= 85)
-    out.push_back({"add", name, "its cores are " + std::to_string(load) +
-                                    " % busy: another bridge takes HTTP off it, another member takes partitions"});
+    out.push_back({"add", name,
+                   "its cores are " + std::to_string(load) +
+                       " % busy: another bridge takes HTTP off it, another member takes partitions"});
 }
 
 } // namespace
@@ -51,16 +53,19 @@ std::vector<advice> cluster_advice(const codec::document& cluster) {
   auto replication = number_in(cluster, "replication");
   // One thing at a time: a hook that follows them must come to rest.
   if (members < 3)
-    all.push_back({"add", "", "with " + std::to_string(members) + (members == 1 ? " member" : " members") +
-                                  " the loss of one stops the cluster or loses what only it has; three survive it"});
+    all.push_back({"add", "",
+                   "with " + std::to_string(members) + (members == 1 ? " member" : " members") +
+                       " the loss of one stops the cluster or loses what only it has; three survive it"});
   else if (replication < 3)
     all.push_back({"replicate", "", "each partition has one copy: sluicectl cluster replication 3"});
   else if (members < replication)
-    all.push_back({"add", "", "each partition should have " + std::to_string(replication) + " copies, and there are " +
-                                  std::to_string(members) + " members"});
+    all.push_back({"add", "",
+                   "each partition should have " + std::to_string(replication) + " copies, and there are " +
+                       std::to_string(members) + " members"});
   else if (members > replication && idle == members)
-    all.push_back({"remove", "", "all " + std::to_string(members) + " members are idle and " +
-                                     std::to_string(replication) + " would do: drain one, then remove it"});
+    all.push_back({"remove", "",
+                   "all " + std::to_string(members) + " members are idle and " + std::to_string(replication) +
+                       " would do: drain one, then remove it"});
   return all;
 }
 

@@ -80,8 +80,10 @@ void drain_node(const settings& s, const std::string& node, unsigned wait_second
   for (;;) {
     auto cluster = api.get("/admin/v1/cluster").body;
     const auto& partitions = list_in(cluster, "partitions");
-    auto led = std::all_of(partitions.begin(), partitions.end(), [](const auto& p) { return number_in(p, "leader") != 0; });
-    auto left = std::max<std::size_t>(held_by(cluster, node), led ? 0 : 1); // without its leader nobody knows who holds it
+    auto led =
+        std::all_of(partitions.begin(), partitions.end(), [](const auto& p) { return number_in(p, "leader") != 0; });
+    // Without its leader nobody knows who holds it.
+    auto left = std::max<std::size_t>(held_by(cluster, node), led ? 0 : 1);
     if (left == 0)
       break;
     if (clock::now() >= until)

@@ -163,7 +163,8 @@ void tell_nodes(std::vector<std::string>& told, const document& cluster, const n
       told.push_back("node " + nodes.name_of(id) + " has " + size_text(disk->integer) +
                      " of disk left: without any it stops");
     if (flag_in(*node, "memoryFull"))
-      told.push_back("node " + nodes.name_of(id) + " has used 95 % of its memory limit: nobody new is let into the lines it keeps; raise " +
+      told.push_back("node " + nodes.name_of(id) +
+                     " has used 95 % of its memory limit: nobody new is let into the lines it keeps; raise " +
                      "--memory-limit-mib, or move some of it to other nodes (sluicectl cluster advise)");
   }
   auto replication = number_in(cluster, "replication");
@@ -181,16 +182,16 @@ std::string leaderless(const document& p, const node_list& nodes) {
     if (node == nullptr || !reachable(*node))
       away.push_back(nodes.name_of(id));
   }
-  auto text =
-      "partition " + figure_in(p, "id") + " has no leader in term " + figure_in(p, "term") + " at index " +
-      figure_in(p, "index") + ", its events stand still";
+  auto text = "partition " + figure_in(p, "id") + " has no leader in term " + figure_in(p, "term") + " at index " +
+              figure_in(p, "index") + ", its events stand still";
   if (2 * away.size() >= voters.size() && !voters.empty())
     return text + ": of its " + std::to_string(voters.size()) + " voters " + some_of(away) +
            " can not be reached, and a majority is needed: start them; if they are gone for good: sluicectl cluster recover";
   const auto& replicas = list_in(p, "replicas");
   if (std::any_of(replicas.begin(), replicas.end(), [](const auto& r) { return flag_in(r, "halted"); }))
-    return text + ": its voters' states differ, and no majority has the same. Restart its nodes; if it stands still again, "
-                  "restore a backup";
+    return text +
+           ": its voters' states differ, and no majority has the same. Restart its nodes; if it stands still again, "
+           "restore a backup";
   return text + ": an election should end that within seconds";
 }
 
@@ -204,8 +205,8 @@ void tell_silent(std::vector<std::string>& told, const document& cluster, const 
         silent[id].push_back(figure_in(p, "id"));
     }
   for (const auto& [id, partitions] : silent)
-    told.push_back("node " + nodes.name_of(id) + " has not said yet how far it is with " + partitions_named(partitions) +
-                   ": ask again in a second");
+    told.push_back("node " + nodes.name_of(id) + " has not said yet how far it is with " +
+                   partitions_named(partitions) + ": ask again in a second");
 }
 
 void tell_partitions(std::vector<std::string>& told, const document& cluster, const node_list& nodes) {
@@ -231,8 +232,7 @@ void tell_partitions(std::vector<std::string>& told, const document& cluster, co
       thin.push_back(figure_in(p, "id"));
   }
   if (!thin.empty())
-    told.push_back("fewer than " + std::to_string(replication) + " voters hold " +
-                   partitions_named(thin) +
+    told.push_back("fewer than " + std::to_string(replication) + " voters hold " + partitions_named(thin) +
                    ": they move by themselves once there are members enough");
 }
 
@@ -308,11 +308,13 @@ std::vector<std::string> cluster_notes(const document& cluster) {
     if (replication > 0 && static_cast<std::int64_t>(voters_of(p).size()) > replication)
       moving.push_back(figure_in(p, "id"));
   if (!moving.empty())
-    told.push_back("more than " + plural(replication, "voter") + " for " + partitions_named(moving) + ": one that moved is about to go");
+    told.push_back("more than " + plural(replication, "voter") + " for " + partitions_named(moving) +
+                   ": one that moved is about to go");
   for (const auto& [name, partitions] : learners)
     told.push_back("node " + name + " is being filled with " + partitions_named(partitions));
   for (const auto& [name, partitions] : rejoining)
-    told.push_back("node " + name + " gets " + partitions_named(partitions) + " anew: it has no vote there until it has caught up");
+    told.push_back("node " + name + " gets " + partitions_named(partitions) +
+                   " anew: it has no vote there until it has caught up");
   for (auto& line : told)
     line = printable(line);
   return told;

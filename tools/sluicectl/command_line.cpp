@@ -19,7 +19,8 @@ namespace sluice::ctl {
 namespace {
 
 constexpr const char* about = "sluicectl: sets events up, runs them, and looks inside a node of Sluice.";
-constexpr const char* footer = R"(The key of the admin API comes from --key-file FILE, else SLUICE_ADMIN_KEY, else the file SLUICE_ADMIN_KEY_FILE names,
+constexpr const char* footer =
+    R"(The key of the admin API comes from --key-file FILE, else SLUICE_ADMIN_KEY, else the file SLUICE_ADMIN_KEY_FILE names,
 else var/admin.key below the current folder, else the only var/*/admin.key; these two only for a node on this machine.
 
 Exit codes: 0 done; 1 refused by the node or by a check, the message says why; 2 the command line is wrong;
@@ -28,8 +29,9 @@ With --json results go to standard output, one JSON value per line, and failures
 
 /// Ids go into paths: what can not be one is a mistake of the command line.
 const CLI::Validator is_id{[](std::string& text) {
-                             return is_valid_name(text) ? std::string{}
-                                                        : std::string{"an id is 1 to 64 characters of A-Z a-z 0-9 . _ ~ -"};
+                             return is_valid_name(text)
+                                        ? std::string{}
+                                        : std::string{"an id is 1 to 64 characters of A-Z a-z 0-9 . _ ~ -"};
                            },
                            "ID"};
 
@@ -90,17 +92,20 @@ void add_event_commands(CLI::App& app, arguments& a) {
   auto& event = *app.add_subcommand("event", "set events up and run them");
   event.require_subcommand(1);
 
-  auto* apply = add(event, a, "apply", "make events be as their files say",
-                    [&a] { apply_events(a.common, a.files, a.dry_run); });
+  auto* apply =
+      add(event, a, "apply", "make events be as their files say", [&a] { apply_events(a.common, a.files, a.dry_run); });
   add_files(apply, a);
   apply->add_flag("--dry-run", a.dry_run, "show what would change, and change nothing");
   add_files(add(event, a, "check", "check event files without a node", [&a] { check_events(a.common, a.files); }), a);
   add(event, a, "list", "all events", [&a] { list_events(a.common); });
   add_event(add(event, a, "show", "an event's file", [&a] { show_event(a.common, a.event); }), a);
-  for (const auto& [word, what] : {std::pair{"open", "start the sale now"}, {"pause", "let nobody in for now; those inside go on"},
+  for (const auto& [word, what] : {std::pair{"open", "start the sale now"},
+                                   {"pause", "let nobody in for now; those inside go on"},
                                    {"resume", "go on after a pause; else take people in again after a drain"},
-                                   {"drain", "let nobody new join; those in line are still served"}, {"close", "end the sale"}})
-    add_event(add(event, a, word, what, [&a, action = std::string{word}] { act_on_event(a.common, a.event, action); }), a);
+                                   {"drain", "let nobody new join; those in line are still served"},
+                                   {"close", "end the sale"}})
+    add_event(add(event, a, word, what, [&a, action = std::string{word}] { act_on_event(a.common, a.event, action); }),
+              a);
   auto* remove = add(event, a, "delete", "delete an event with all that belongs to it",
                      [&a] { delete_event(a.common, a.event, a.force, a.yes); });
   add_event(remove, a);
@@ -119,11 +124,13 @@ void add_event_commands(CLI::App& app, arguments& a) {
     set_admission(a.common, a.event, change);
   });
   add_event(set, a);
+
   struct knob {
     const char* option;
     const char* field;
     const char* what;
   };
+
   constexpr knob knobs[] = {
       {"--users-per-minute", "usersPerMinute", "outflow of the line"},
       {"--max-active", "maxActiveUsers", "users admitted at a time"},
@@ -183,14 +190,15 @@ void add_node_commands(CLI::App& app, arguments& a) {
   auto& key = *app.add_subcommand("key", "keys of the admin API");
   key.require_subcommand(1);
   add(key, a, "list", "names and roles", [&a] { list_keys(a.common); });
-  auto* create = add(key, a, "create", "make a key, shown once",
-                     [&a] { create_key(a.common, a.name, a.role, a.output); });
+  auto* create =
+      add(key, a, "create", "make a key, shown once", [&a] { create_key(a.common, a.name, a.role, a.output); });
   create->add_option("name", a.name, "a name for it")->required()->check(is_id)->type_name("");
   create->add_option("--role", a.role, "viewer, operator or admin")
       ->required()
       ->check(CLI::IsMember({"viewer", "operator", "admin"}))
       ->type_name("ROLE");
-  create->add_option("-o,--output", a.output, "write the key to this new file, readable by you only")->type_name("FILE");
+  create->add_option("-o,--output", a.output, "write the key to this new file, readable by you only")
+      ->type_name("FILE");
   auto* remove = add(key, a, "delete", "take a key away", [&a] { delete_key(a.common, a.name); });
   remove->add_option("name", a.name, "its name")->required()->check(is_id)->type_name("");
 }
@@ -224,10 +232,12 @@ void add_founding_commands(CLI::App& cluster, arguments& a) {
   auto* init = add(cluster, a, "init", "found a cluster: becomes its first node, sluiced",
                    [&a] { init_cluster(a.output, a.node_options); });
   init->add_option("--data", a.output, "the node's data folder; must be empty")->required()->type_name("DIR");
-  add_node_options(init, a, {"--name", "--listen", "--peer-listen", "--payment-provider", "--config", "--partitions",
-                             "--cluster-ca", "--cluster-cert", "--cluster-key"});
-  auto* recover = add(cluster, a, "recover", "go on without the majority, with what this stopped node has; needs no other",
-                      [&a] { recover_cluster(a.output, a.text, a.force); });
+  add_node_options(init, a,
+                   {"--name", "--listen", "--peer-listen", "--payment-provider", "--config", "--partitions",
+                    "--cluster-ca", "--cluster-cert", "--cluster-key"});
+  auto* recover =
+      add(cluster, a, "recover", "go on without the majority, with what this stopped node has; needs no other",
+          [&a] { recover_cluster(a.output, a.text, a.force); });
   recover->add_option("id", a.text, "the cluster's id, as a confirmation")->required()->type_name("CLUSTER-ID");
   recover->add_option("--data", a.output, "the data folder of this node")->required()->type_name("DIR");
   recover->add_flag("--unsafe", a.force, "the others are gone for good, with what only they had");
@@ -238,8 +248,9 @@ void add_cluster_commands(CLI::App& app, arguments& a) {
   cluster.require_subcommand(1);
   add_founding_commands(cluster, a);
 
-  auto* status = add(cluster, a, "status", "nodes, partitions, leaders, lag, and what is wrong; exit code 1 if anything is",
-                     [&a] { show_cluster(a.common, a.cluster); });
+  auto* status =
+      add(cluster, a, "status", "nodes, partitions, leaders, lag, and what is wrong; exit code 1 if anything is",
+          [&a] { show_cluster(a.common, a.cluster); });
   status->add_flag("--watch", a.cluster.watch, "look again and again");
   status->add_option("--count", a.cluster.count, "with --watch: stop after so many looks")->type_name("N");
   status->add_option("--interval-ms", a.cluster.interval_ms, "with --watch: time between two looks")
@@ -260,35 +271,46 @@ void add_cluster_commands(CLI::App& app, arguments& a) {
                     [&a] { drain_node(a.common, a.node, a.wait_seconds); });
   add_node(drain, a);
   drain->add_option("--wait", a.wait_seconds, "wait so long for the last one to have moved")->type_name("SECONDS");
-  add_node(add(cluster, a, "activate", "let a draining node take part again", [&a] { activate_node(a.common, a.node); }), a);
+  add_node(
+      add(cluster, a, "activate", "let a draining node take part again", [&a] { activate_node(a.common, a.node); }), a);
   add_node(add(cluster, a, "remove", "forget a drained node for good", [&a] { remove_node(a.common, a.node); }), a);
 
   auto* replication = add(cluster, a, "replication", "how many members hold each partition",
                           [&a] { set_replication(a.common, a.number); });
-  replication->add_option("copies", a.number, "1, 3 or 5")->required()->check(CLI::IsMember({1u, 3u, 5u}))->type_name("");
+  replication->add_option("copies", a.number, "1, 3 or 5")
+      ->required()
+      ->check(CLI::IsMember({1u, 3u, 5u}))
+      ->type_name("");
   auto* transfer = add(cluster, a, "transfer", "let another replica lead a partition",
                        [&a] { transfer_partition(a.common, a.number, a.node); });
   transfer->add_option("partition", a.number, "its number")->required()->type_name("");
   transfer->add_option("node", a.node, "who shall lead; without, whoever is best")->check(is_id)->type_name("");
-  auto* move = add(cluster, a, "move", "bring an event to another partition; it stands still for a moment. Back to where it is leaving from: call that off",
-                   [&a] { move_event(a.common, a.event, a.number, a.wait_seconds); });
+  auto* move = add(
+      cluster, a, "move",
+      "bring an event to another partition; it stands still for a moment. Back to where it is leaving from: call that off",
+      [&a] { move_event(a.common, a.event, a.number, a.wait_seconds); });
   add_event(move, a);
   move->add_option("partition", a.number, "its number")->required()->type_name("");
   move->add_option("--wait", a.wait_seconds, "wait so long for it to be there")->type_name("SECONDS");
-  add(cluster, a, "where", "which partitions events are in, and who leads them", [&a] { show_places(a.common, a.events); })
+  add(cluster, a, "where", "which partitions events are in, and who leads them",
+      [&a] { show_places(a.common, a.events); })
       ->add_option("event", a.events, "ids; without, all events")
       ->check(is_id)
       ->type_name("");
   add(cluster, a, "rebalance", "spread the leaders evenly", [&a] { rebalance_cluster(a.common); });
-  auto* feature = add(cluster, a, "activate-feature", "after an upgrade: use what only the new version understands, for good",
-                      [&a] { activate_feature(a.common, a.number); });
+  auto* feature =
+      add(cluster, a, "activate-feature", "after an upgrade: use what only the new version understands, for good",
+          [&a] { activate_feature(a.common, a.number); });
   feature->add_option("level", a.number, "the feature level")->required()->type_name("");
 
-  add(cluster, a, "audit", "what was done to keys, nodes and the cluster, and by whom", [&a] { show_cluster_audit(a.common); });
-  auto* advice = add(cluster, a, "advise", "whether a node should come or go, and why", [&a] { advise(a.common, a.text); });
+  add(cluster, a, "audit", "what was done to keys, nodes and the cluster, and by whom",
+      [&a] { show_cluster_audit(a.common); });
+  auto* advice =
+      add(cluster, a, "advise", "whether a node should come or go, and why", [&a] { advise(a.common, a.text); });
   advice->add_option("--hook", a.text, "run this command when there is advice, with the advice as JSON on its input")
       ->type_name("COMMAND");
-  auto* certs = add(cluster, a, "certs", "certificates for the wire between nodes, and an authority if there is none; needs no node",
+  auto* certs = add(cluster, a, "certs",
+                    "certificates for the wire between nodes, and an authority if there is none; needs no node",
                     [&a] { make_certificates(a.common, a.output, a.nodes); });
   certs->add_option("-o,--out", a.output, "folder for them; ca.crt and ca.key there are used if they exist")
       ->required()
@@ -336,9 +358,10 @@ void add_inspect_commands(CLI::App& app, arguments& a) {
   inspect.require_subcommand(1);
   add(inspect, a, "actors", "entities that are awake", [&a] { inspect_actors(a.common); });
   auto* entity = add(inspect, a, "entity", "the state of one entity", [&a] { inspect_entity(a.common, a.entity); });
-  entity->add_option("kind", a.entity.kind,
-                     "event, seat_block, area, session, catalogue or ranking; or all in one, as inspect actors has it: "
-                     "event/concert, seat_block/1/2")
+  entity
+      ->add_option("kind", a.entity.kind,
+                   "event, seat_block, area, session, catalogue or ranking; or all in one, as inspect actors has it: "
+                   "event/concert, seat_block/1/2")
       ->required()
       ->transform(CLI::Validator{split_entity(a.entity), ""})
       ->type_name("");
@@ -348,7 +371,9 @@ void add_inspect_commands(CLI::App& app, arguments& a) {
   auto* log = add(inspect, a, "log", "a partition's latest entries", [&a] { inspect_log(a.common, a.log); });
   log->add_option("--partition", a.log.partition, "which one; without, the first")->type_name("P");
   log->add_option("--after", a.log.after, "from behind this index, instead of the latest")->type_name("INDEX");
-  log->add_option("--limit", a.log.limit, "entries at most")->check(CLI::Range(1u, 200u))->type_name("N")
+  log->add_option("--limit", a.log.limit, "entries at most")
+      ->check(CLI::Range(1u, 200u))
+      ->type_name("N")
       ->capture_default_str();
 }
 
@@ -361,14 +386,18 @@ exit_code run_command_line(int argc, const char* const* argv) {
   app.fallthrough();
   app.set_version_flag("--version", SLUICE_VERSION);
   app.require_subcommand(1);
-  app.add_option("--url", a.common.url, "where the node listens")->envname("SLUICE_URL")->capture_default_str()
+  app.add_option("--url", a.common.url, "where the node listens")
+      ->envname("SLUICE_URL")
+      ->capture_default_str()
       ->type_name("URL");
   app.add_option("--key-file", a.common.key_file, "file with the admin key")->type_name("FILE");
-  app.add_option("--ca", a.common.trust.authority, "over https: the authority of the node's certificate; else those this machine trusts")
+  app.add_option("--ca", a.common.trust.authority,
+                 "over https: the authority of the node's certificate; else those this machine trusts")
       ->envname("SLUICE_CA")
       ->check(CLI::ExistingFile)
       ->type_name("FILE");
-  app.add_option("--server-name", a.common.trust.name, "over https: whom the certificate is made out to, if not the URL's host")
+  app.add_option("--server-name", a.common.trust.name,
+                 "over https: whom the certificate is made out to, if not the URL's host")
       ->envname("SLUICE_SERVER_NAME")
       ->type_name("NAME");
   app.add_flag("--json", a.common.json, "results as JSON");

@@ -136,7 +136,8 @@ void list_events(const settings& s) {
     return put_line(all.text);
   table t{{"ID", "PHASE", "STARTS", "PLACES", "NAME"}};
   for (const auto& e : list_in(all.body, "events"))
-    t.add({text_in(e, "id"), text_in(e, "phase"), text_in(e, "startsAt"), figure_in(e, "capacity"), text_in(e, "name")});
+    t.add(
+        {text_in(e, "id"), text_in(e, "phase"), text_in(e, "startsAt"), figure_in(e, "capacity"), text_in(e, "name")});
   if (t.size() == 0)
     return put_line("no events; make one with: sluicectl event apply -f event.yaml");
   t.print();
@@ -156,7 +157,11 @@ void show_event(const settings& s, const std::string& event) {
 void act_on_event(const settings& s, const std::string& event, const std::string& action) {
   admin_api api{s};
   api.send(verb::post, path_of(event) + "/actions/" + action);
-  std::string done = action == "open" ? "opened" : action == "pause" ? "paused" : action == "resume" ? "resumed" : action == "drain" ? "draining" : "closed";
+  std::string done = action == "open"     ? "opened"
+                     : action == "pause"  ? "paused"
+                     : action == "resume" ? "resumed"
+                     : action == "drain"  ? "draining"
+                                          : "closed";
   if (!s.json)
     return put_line(event + ": " + done);
   std::string text;
@@ -226,13 +231,20 @@ void set_admission(const settings& s, const std::string& event, const admission_
   for (const auto& [name, value] : change) {
     auto old = was ? number_in(*was, name) : 0;
     changed = changed || old != value;
-    lines += "  " + name + "  " + std::to_string(old) + (old == value ? " (as it was)" : " -> " + std::to_string(value)) + "\n";
+    lines += "  " + name + "  " + std::to_string(old) +
+             (old == value ? " (as it was)" : " -> " + std::to_string(value)) + "\n";
   }
   if (!s.json)
     return put(event + (changed ? ": changed, at once\n" : ": unchanged\n") + lines);
   std::string text;
-  codec::json_writer{text}.begin_object().field("id", event).field("result", changed ? "changed" : "unchanged")
-      .field("revision", number_in(done.body, "revision")).key("admission").raw(body).end_object();
+  codec::json_writer{text}
+      .begin_object()
+      .field("id", event)
+      .field("result", changed ? "changed" : "unchanged")
+      .field("revision", number_in(done.body, "revision"))
+      .key("admission")
+      .raw(body)
+      .end_object();
   put_line(text);
 }
 

@@ -104,19 +104,19 @@ std::string read_text(const std::string& path, std::size_t bytes_max) {
   auto odd = std::find_if(text.begin(), text.end(), is_odd);
   if (odd != text.end() || !is_utf8(text)) {
     auto line = 1 + std::count(text.begin(), odd, '\n');
-    can_not_read(odd == text.end() ? name : name + ":" + std::to_string(line),
-                 "it is not a text in UTF-8");
+    can_not_read(odd == text.end() ? name : name + ":" + std::to_string(line), "it is not a text in UTF-8");
   }
   return text;
 }
 
 document parse_text(const std::string& path, std::string_view text) {
   auto first = text.find_first_not_of(" \t\r\n");
-  bool is_json = first != std::string_view::npos && text[first] == '{' && !path.ends_with(".yaml") &&
-                 !path.ends_with(".yml");
+  bool is_json =
+      first != std::string_view::npos && text[first] == '{' && !path.ends_with(".yaml") && !path.ends_with(".yml");
   document d;
   if (auto why = is_json ? parse_json_with_lines(text, d) : parse_yaml(text, d))
-    throw failure{exit_code::refused, "1 mistake; nothing was done",
+    throw failure{exit_code::refused,
+                  "1 mistake; nothing was done",
                   {{path == "-" ? "standard input" : path, why->line, {}, std::move(why->detail)}}};
   return d;
 }

@@ -36,15 +36,16 @@ template <class Each>
 std::uint32_t commonest(Each&& each) {
   std::map<std::uint32_t, std::size_t> counts;
   each([&](std::uint32_t category) { ++counts[category]; });
-  auto most = std::max_element(counts.begin(), counts.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+  auto most =
+      std::max_element(counts.begin(), counts.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
   return most == counts.end() ? 0 : most->first;
 }
 
 std::optional<std::int64_t> whole_number(const std::string& text) {
   std::int64_t value = 0;
   auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (parsed.ec != std::errc{} || parsed.ptr != text.data() + text.size() || std::to_string(value) != text || value < 0 ||
-      value > 1'000'000'000)
+  if (parsed.ec != std::errc{} || parsed.ptr != text.data() + text.size() || std::to_string(value) != text ||
+      value < 0 || value > 1'000'000'000)
     return std::nullopt;
   return value;
 }
@@ -106,7 +107,6 @@ private:
   static std::string name_beside(const std::string& id, const std::string& name) {
     return name == id ? std::string{} : ", name: " + scalar(name);
   }
-
 
   std::string category(std::uint32_t i) const { return scalar(d_.categories.at(i).id); }
 

@@ -37,16 +37,18 @@ void become_sluiced(std::vector<std::string> words, const std::vector<std::strin
 
 void init_cluster(const std::filesystem::path& data, const std::vector<std::string>& options) {
   if (std::filesystem::exists(data) && !std::filesystem::is_empty(data))
-    throw failure{exit_code::refused, data.string() + " is not empty; a node that was there before is started with: sluiced --data " +
-                                          data.string()};
+    throw failure{exit_code::refused,
+                  data.string() + " is not empty; a node that was there before is started with: sluiced --data " +
+                      data.string()};
   say("sluicectl: founding a cluster with this node as its first; others join it with: sluicectl cluster token");
   become_sluiced({"--data", data.string()}, options);
 }
 
 void recover_cluster(const std::filesystem::path& data, const std::string& cluster, bool unsafe) {
   if (!unsafe)
-    throw failure{exit_code::usage, "what only the lost nodes had is lost for good with this, and one of them that comes back is turned "
-                                    "away: if they are gone for good, say so with --unsafe"};
+    throw failure{exit_code::usage,
+                  "what only the lost nodes had is lost for good with this, and one of them that comes back is turned "
+                  "away: if they are gone for good, say so with --unsafe"};
   if (!std::filesystem::exists(data / "rocks"))
     throw failure{exit_code::refused, data.string() + " is no node's data folder"};
   become_sluiced({"--data", data.string(), "--recover-unsafe", cluster}, {});

@@ -150,7 +150,8 @@ void http_client::secure(clock::time_point until) {
   else
     trusted.load_verify_file(trust_.authority.string(), ec);
   if (ec)
-    throw failure{exit_code::usage, "can not read certificates from " + trust_.authority.string() + ": " + ec.message()};
+    throw failure{exit_code::usage,
+                  "can not read certificates from " + trust_.authority.string() + ": " + ec.message()};
   trusted.set_verify_mode(asio::ssl::verify_peer);
   auto name = trust_.name.empty() ? address_.host : trust_.name;
   trusted.set_verify_callback(asio::ssl::host_name_verification{name});
@@ -166,9 +167,10 @@ void http_client::secure(clock::time_point until) {
   auto verdict = SSL_get_verify_result(tls_->native_handle());
   disconnect();
   if (verdict != X509_V_OK)
-    throw failure{exit_code::unreachable, "the certificate of " + address_.text() + " is not to be trusted as that of " + name + ": " +
-                                              X509_verify_cert_error_string(verdict) +
-                                              " (--ca names a file with its authority, --server-name whom it is made out to)"};
+    throw failure{exit_code::unreachable,
+                  "the certificate of " + address_.text() + " is not to be trusted as that of " + name + ": " +
+                      X509_verify_cert_error_string(verdict) +
+                      " (--ca names a file with its authority, --server-name whom it is made out to)"};
   throw failure{exit_code::unreachable, "what listens at " + address_.text() + " does not speak TLS (" + ec.message() +
                                             "); without a certificate a node is at http://"};
 }
@@ -206,7 +208,8 @@ http_answer http_client::exchange(const http_request& request, clock::time_point
   parser.body_limit(body_bytes_max);
   parser.header_limit(64 * 1024);
   if (in_time) {
-    over_stream([&](auto& stream) { http::async_read(stream, buffer_, parser, [&](error_code e, std::size_t) { ec = e; }); });
+    over_stream(
+        [&](auto& stream) { http::async_read(stream, buffer_, parser, [&](error_code e, std::size_t) { ec = e; }); });
     in_time = run(until);
   }
   if (!in_time) {
@@ -244,12 +247,13 @@ http_answer http_client::send(const http_request& request, const std::function<v
       bool no_http = e.code().category() == error_code{http::error::bad_version}.category() &&
                      e.code() != http::error::end_of_stream && e.code() != http::error::partial_message;
       if (no_http)
-        throw failure{exit_code::unreachable,
-                      "what listens at " + address_.text() + " does not speak HTTP (" + why + "); is --url right? With a certificate it is https://…"};
-      throw failure{exit_code::unreachable,
-                    "the connection to " + address_.text() + " broke before an answer came: " + why +
-                        (request.method == verb::get ? "" : "; whether it took effect is not known, look, then try again") +
-                        (address_.is_secure ? "" : " (a node that has a certificate is at https://)")};
+        throw failure{exit_code::unreachable, "what listens at " + address_.text() + " does not speak HTTP (" + why +
+                                                  "); is --url right? With a certificate it is https://…"};
+      throw failure{
+          exit_code::unreachable,
+          "the connection to " + address_.text() + " broke before an answer came: " + why +
+              (request.method == verb::get ? "" : "; whether it took effect is not known, look, then try again") +
+              (address_.is_secure ? "" : " (a node that has a certificate is at https://)")};
     }
   }
 }

@@ -45,8 +45,8 @@ enum class verb { get, put, post, patch, delete_ };
 struct http_request {
   verb method = verb::get;
   std::string target;
-  std::string body;   // JSON
-  std::string key;    // of the admin; empty: none
+  std::string body;                           // JSON
+  std::string key;                            // of the admin; empty: none
   std::chrono::milliseconds patience{30'000}; // for the whole answer
 };
 

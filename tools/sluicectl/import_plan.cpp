@@ -381,7 +381,8 @@ imported_plan import_plan(const document& plan, const import_options& options) {
   // Limits of an event that a plan can break: seats and blocks in all, the id, the currency.
   if (made.errors.empty())
     for (auto& e : domain::check(made.definition))
-      made.errors.push_back({errc::definition_invalid, "", "gives an event file whose " + e.pointer + " " + e.detail, 0});
+      made.errors.push_back(
+          {errc::definition_invalid, "", "gives an event file whose " + e.pointer + " " + e.detail, 0});
   return made;
 }
 

@@ -100,9 +100,9 @@ void inspect_log(const settings& s, const log_question& q) {
       t.add({index, term, "", "", "", text_in(e, "kind")});
     for (const auto& c : commands) {
       const auto* body = c.find("command");
-      auto what = body && !body->fields.empty() ? body->fields.front().name + " " +
-                                                      codec::canonical_json(body->fields.front().value)
-                                                : std::string{};
+      auto what = body && !body->fields.empty()
+                      ? body->fields.front().name + " " + codec::canonical_json(body->fields.front().value)
+                      : std::string{};
       constexpr std::size_t shown_max = 100;
       if (what.size() > shown_max) {
         what.resize(shown_max);

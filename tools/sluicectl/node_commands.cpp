@@ -24,8 +24,8 @@ readiness ask_ready(admin_api& api) {
   auto a = api.try_get("/readyz");
   readiness r;
   if (a.status != 200 && a.status != 503)
-    throw failure{exit_code::refused, "what listens at " + api.address().text() + " answered " + std::to_string(a.status) +
-                                          " to /readyz; is --url right?"};
+    throw failure{exit_code::refused, "what listens at " + api.address().text() + " answered " +
+                                          std::to_string(a.status) + " to /readyz; is --url right?"};
   r.ready = flag_in(a.body, "ready");
   for (const auto& reason : list_in(a.body, "reasons"))
     r.reasons.push_back(reason.text);
@@ -151,8 +151,8 @@ void show_audit(const settings& s, const std::string& event) {
     return put_line(audit.text);
   table t{{"INDEX", "AT", "WHAT", "BY", "USERS/MIN", "MAX ACTIVE"}};
   for (const auto& r : list_in(audit.body, "records"))
-    t.add({figure_in(r, "index"), text_in(r, "at"), text_in(r, "what"), text_in(r, "by"), figure_in(r, "usersPerMinute"),
-           figure_in(r, "maxActiveUsers")});
+    t.add({figure_in(r, "index"), text_in(r, "at"), text_in(r, "what"), text_in(r, "by"),
+           figure_in(r, "usersPerMinute"), figure_in(r, "maxActiveUsers")});
   t.print();
 }
 
@@ -214,11 +214,16 @@ void create_key(const settings& s, const std::string& name, const std::string& r
   bool kept = ::write(fd, line.data(), line.size()) == static_cast<ssize_t>(line.size()) && ::fsync(fd) == 0;
   ::close(fd);
   if (!kept)
-    throw failure{exit_code::refused, "can not write " + output.string() + "; delete the key '" + name + "' and try again"};
+    throw failure{exit_code::refused,
+                  "can not write " + output.string() + "; delete the key '" + name + "' and try again"};
   if (!s.json)
     return put_line(name + ": created, " + role + ", kept in " + output.string());
   std::string text;
-  codec::json_writer{text}.begin_object().field("name", name).field("role", role).field("file", output.string())
+  codec::json_writer{text}
+      .begin_object()
+      .field("name", name)
+      .field("role", role)
+      .field("file", output.string())
       .end_object();
   put_line(text);
 }

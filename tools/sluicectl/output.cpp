@@ -25,9 +25,8 @@ std::size_t width_of(std::string_view text) {
 
 bool looks_numeric(std::string_view text) {
   return !text.empty() && (text.front() == '-' || (text.front() >= '0' && text.front() <= '9')) &&
-         std::all_of(text.begin(), text.end(), [](char c) {
-           return (c >= '0' && c <= '9') || c == '.' || c == ',' || c == '-';
-         });
+         std::all_of(text.begin(), text.end(),
+                     [](char c) { return (c >= '0' && c <= '9') || c == '.' || c == ',' || c == '-'; });
 }
 
 /// A line that wraps would push those above it out of their place.
@@ -242,7 +241,8 @@ void screen::draw(const std::vector<std::string>& lines) {
   drawn_ = std::min(lines.size(), room);
   for (std::size_t i = 0; i < drawn_; ++i) {
     bool cut = i + 1 == drawn_ && lines.size() > room;
-    text += "\x1b[2K" + fitted(cut ? "… and " + std::to_string(lines.size() - i) + " more lines" : lines[i], width) + "\n";
+    text +=
+        "\x1b[2K" + fitted(cut ? "… and " + std::to_string(lines.size() - i) + " more lines" : lines[i], width) + "\n";
   }
   text += "\x1b[J";
   put(text);

@@ -44,6 +44,7 @@ public:
   explicit table(std::vector<std::string> heads) { rows_.push_back(std::move(heads)); }
 
   table& add(std::vector<std::string> cells);
+
   std::size_t size() const { return rows_.size() - 1; }
 
   /// One string per line, the heads first.
@@ -63,6 +64,7 @@ public:
   explicit progress(bool wanted);
   progress(const progress&) = delete;
   progress& operator=(const progress&) = delete;
+
   ~progress() { clear(); }
 
   void show(std::string_view what);

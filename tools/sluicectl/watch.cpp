@@ -114,8 +114,8 @@ private:
         text += text_in(s.stats, "asOf") + ' ' + printable(s.id) + " phase=" + text_in(s.stats, "phase");
         text += " waiting=" + figure_in(s.stats, "waitingUsers") + " active=" + figure_in(s.stats, "activeUsers");
         text += " admitted/s=" + tenths(s.admitted_tenths) + " held=" + figure_in(s.stats, "held");
-        text += " confirmed=" + figure_in(s.stats, "confirmed") + " revenue=" +
-                printable(money(number_in(s.stats, "revenue"), text_in(s.stats, "currency")));
+        text += " confirmed=" + figure_in(s.stats, "confirmed") +
+                " revenue=" + printable(money(number_in(s.stats, "revenue"), text_in(s.stats, "currency")));
       }
       text += '\n';
     }

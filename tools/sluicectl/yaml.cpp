@@ -86,7 +86,8 @@ document plain(const std::string& text) {
       d.text = text; // too large for any field
     return d;
   }
-  d.is = is_real(text) || is_one_of(text, {".inf", "-.inf", "+.inf", ".nan", ".Inf", ".NaN"}) ? kind::real : kind::string;
+  d.is =
+      is_real(text) || is_one_of(text, {".inf", "-.inf", "+.inf", ".nan", ".Inf", ".NaN"}) ? kind::real : kind::string;
   d.text = text;
   return d;
 }
@@ -274,9 +275,7 @@ public:
   }
 
 private:
-  static bool is_between(char c) {
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == ',' || c == ':';
-  }
+  static bool is_between(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == ',' || c == ':'; }
 
   void skip_to_value() {
     for (; at_ < text_.size() && is_between(text_[at_]); ++at_)
