@@ -116,6 +116,9 @@ private:
   void reorder();
   void give(replica& r, raft::input in);
   void consume(replica& r);
+  void check_log(const replica& r);
+  void new_role(replica& r, const raft::role_changed& now);
+  void proposal_done(const raft::proposal_result& p);
   void wrote(replica& r, raft::write w);
   void begin_sync(replica& r);
   void synced(replica& r, std::uint64_t upto);
