@@ -12,8 +12,9 @@ struct entity_state {
   std::unique_ptr<entity_shell> shell;
 };
 
-/// Fed by one partition, in mailbox order: what was delivered before a save is in it, what comes after is not.
+/// Fed by one partition, `home`, in mailbox order: what was delivered before a save is in it, what comes after is not.
 entity_actor::behavior_type entity(entity_actor::stateful_pointer<entity_state> self, partition_actor owner,
-                                   router* answers, entity_ref ref, loaded_pieces pieces, bool owes_all);
+                                   router* answers, partition_id home, entity_ref ref, loaded_pieces pieces,
+                                   bool owes_all);
 
 } // namespace sluice::actors

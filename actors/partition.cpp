@@ -1,8 +1,9 @@
 #include "actors/partition.hpp"
 
+#include "actors/exceptions.hpp"
 #include "cluster/partition/activation.hpp"
 #include "cluster/partition/wire.hpp"
-#include "core/assert.hpp"
+#include "core/at_work.hpp"
 
 #include <spdlog/spdlog.h>
 
@@ -17,6 +18,7 @@ partition_host::partition_host(caf::actor_config& cfg, partition::config setting
       core_{std::move(settings)}, found_{std::move(found)} {}
 
 partition_host::behavior_type partition_host::make_behavior() {
+  stop_on_exceptions(*this);
   feed(std::move(found_)); // the first input, before any message: what the disk kept
   return {
       [this](const proposals& m) { feed(partition::propose{std::move(*m.body)}); },
@@ -30,10 +32,11 @@ partition_host::behavior_type partition_host::make_behavior() {
         }
       },
       [this](const delivered_back& m) {
-        auto now = services_.clock();
-        for (auto& result : m.batch->results)
-          core_.handle(now, std::move(result), out_);
-        carry_out();
+        step([&] {
+          auto now = services_.clock();
+          for (auto& result : m.batch->results)
+            core_.handle(now, std::move(result), out_);
+        });
       },
       [this](const saved_back& m) {
         // One that another state replaced meanwhile may still be saying goodbye; its successor stays.
@@ -111,8 +114,18 @@ void partition_host::on_exit() {
 }
 
 void partition_host::feed(partition::input in) {
-  core_.handle(services_.clock(), std::move(in), out_);
-  carry_out();
+  step([&] { core_.handle(services_.clock(), std::move(in), out_); });
+}
+
+void partition_host::step(const std::function<void()>& handle) {
+  auto place = [this] {
+    return "partition " + std::to_string(partition_.value) + ", term " + std::to_string(core_.status().consensus.term) +
+           ", index " + std::to_string(core_.applied());
+  };
+  must_do(place, [&] {
+    handle();
+    carry_out();
+  });
 }
 
 void partition_host::carry_out() {
@@ -254,7 +267,7 @@ entity_actor& partition_host::active(const entity_ref& of, partition::activation
   if (how == partition::activation::none)
     return entities_.at(of);
   auto pieces = partition::pieces_of(how, record, [&] { return services_.store->load(partition_, of); });
-  return entities_[of] = spawn(entity, partition_actor{this}, services_.routes, of, std::move(pieces),
+  return entities_[of] = spawn(entity, partition_actor{this}, services_.routes, partition_, of, std::move(pieces),
                                how == partition::activation::adopted);
 }
 

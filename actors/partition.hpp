@@ -44,6 +44,8 @@ protected:
 
 private:
   void feed(partition::input in);
+  /// One step of the core and what comes of it.
+  void step(const std::function<void()>& handle);
   void carry_out();
   void write_log();
   void replicate();

@@ -1,5 +1,6 @@
 #include "actors/payment_desk.hpp"
 
+#include "actors/exceptions.hpp"
 #include "codec/message.hpp"
 
 #include <algorithm>
@@ -203,6 +204,7 @@ void on_result(self_pointer self, std::uint64_t id, provider_result result) {
 payment_desk_actor::behavior_type payment_desk(self_pointer self, provider_port* provider,
                                                std::function<void(partition::proposal)> settle_with,
                                                desk_settings settings, desk_figures* figures) {
+  stop_on_exceptions(*self);
   self->state.provider = provider;
   self->state.settle = std::move(settle_with);
   self->state.settings = settings;

@@ -189,6 +189,8 @@ std::string make_backup(const backup_request& request) {
           throw std::runtime_error{
               "partition " + std::to_string(p) +
               " could not be read: nobody leads it, or what it has to copy changes too fast; try again"};
+        spdlog::info("backup.again id={} partition={} term={} index={} try={}: its leader or checkpoint changed", id, p,
+                     files[p].term, files[p].index, tries);
         std::this_thread::sleep_for(std::chrono::milliseconds{500});
       }
     }

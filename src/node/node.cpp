@@ -4,6 +4,7 @@
 #include "codec/message.hpp"
 #include "core/assert.hpp"
 #include "node/backup.hpp"
+#include "node/memory_pressure.hpp"
 #include "storage/rejoin.hpp"
 
 #include <spdlog/spdlog.h>
@@ -369,14 +370,14 @@ void node::watch_memory() {
   cluster_->note_full_nodes(edge_.crowded_partitions);
   if (config_.memory_limit_mib == 0)
     return;
-  auto limit = config_.memory_limit_mib * 1024 * 1024;
   auto used = own_status().memory();
-  auto crowded = used >= limit / 100 * (edge_.crowded ? 90 : 95);
-  if (edge_.crowded.exchange(crowded) != crowded)
+  auto pressure = memory_pressure_of(used, config_.memory_limit_mib * 1024 * 1024, edge_.crowded);
+  if (edge_.crowded.exchange(pressure.crowded) != pressure.crowded)
     spdlog::warn("node.memory used-mib={} limit-mib={} {}", used >> 20, config_.memory_limit_mib,
-                 crowded ? "joins=refused; raise memory-limit, or spread the partitions: sluicectl cluster advise"
-                         : "joins=taken");
-  if (used >= limit / 100 * 80)
+                 pressure.crowded
+                     ? "joins=refused; raise memory-limit, or spread the partitions: sluicectl cluster advise"
+                     : "joins=taken");
+  if (pressure.sleep)
     for (const auto& p : partitions_)
       caf::anon_send(p, actors::shrink_now{});
 }

@@ -104,7 +104,8 @@ void node::read_feed(event_number event, std::function<void(std::string)> done,
       try {
         text = read(feed);
       } catch (const std::exception& e) {
-        spdlog::warn("feed.incomplete event={} why={}", feed.event.value, e.what());
+        spdlog::warn("feed.incomplete partition={} event={} why={}; ask again once cluster status says all is well",
+                     feed.partition.value, feed.event.value, e.what());
       }
       done(std::move(text));
     });
@@ -162,12 +163,13 @@ bool node::answer_backup(const std::string& what, const std::string& argument,
                          const std::function<void(std::string)>& done) {
   if (what == "backup-part") {
     proto::PullPart pull;
-    // No node has such a number.
-    node_id for_backups{0x8000'0000u | static_cast<std::uint32_t>(pull.pull() & 0x7FFF'FFFF)};
-    if (cluster_->desk().transfer() == nullptr || !pull.ParseFromString(argument))
+    if (cluster_->desk().transfer() == nullptr || !pull.ParseFromString(argument)) {
       done({});
-    else
-      cluster_->desk().transfer()->read(for_backups, pull, done);
+      return true;
+    }
+    // No node has such a number; another for each backup, as several may be made at a time.
+    node_id reader{0x8000'0000u | static_cast<std::uint32_t>(pull.pull() & 0x7FFF'FFFF)};
+    cluster_->desk().transfer()->read(reader, pull, done);
     return true;
   }
   if (what != "backup-begin")

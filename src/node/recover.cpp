@@ -76,8 +76,9 @@ void believe(storage::log_store& store, partition_id partition) {
   if (store.get_fact(actors::untrue_fact(partition)) != "1")
     return;
   store.put_fact(actors::untrue_fact(partition), "");
-  spdlog::warn("recover.untrue partition={}: its state was another than most voters'; it is all there is now",
-               partition.value);
+  spdlog::warn(
+      "recover.untrue partition={}: its state was another than most voters'; it is all there is now: check each of its events with sluicectl verify",
+      partition.value);
 }
 
 } // namespace

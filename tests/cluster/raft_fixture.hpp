@@ -165,8 +165,10 @@ inline append_reply ack(log_term term, log_index prev, log_index match, std::uin
 }
 
 /// A leader of three, elected the long way, its no-op durable and committed.
-inline replica leader_of_three(start s = fresh_start(voters({1, 2, 3})), config c = settings_for(1)) {
+inline replica leader_of_three(start s = fresh_start(voters({1, 2, 3})), config c = settings_for(1),
+                               host_clock::duration late = {}) {
   replica r{c, std::move(s)};
+  r.wait(late);
   r.time_out();
   auto term = r.status().term + 1;
   r.hear(2, vote_reply{term, true, true});

@@ -263,3 +263,25 @@ TEST_CASE("raft: what the old process of a follower had on its disk may be gone 
   REQUIRE(from_the_start.size() == 1);
   CHECK(from_the_start.front().prev_index == 0);
 }
+
+TEST_CASE("raft: leaders of one host beat at the same moments, whenever each was elected", "[cluster][raft]") {
+  auto beats_of = [](std::chrono::microseconds late) {
+    auto r = leader_of_three(fresh_start(voters({1, 2, 3})), settings_for(1), late);
+    std::vector<host_time> beats;
+    for (auto end = host_time{6s}; r.now < end;) {
+      r.now = std::max(r.now + 1us, r.timer);
+      r.give(tick{});
+      if (!sent_to<append_request>(r.out, 2).empty() && r.now > host_time{4s})
+        beats.push_back(r.now);
+      for (auto& m : sent_to<append_request>(r.out, 2))
+        r.hear(2, ack(r.status().term, m.prev_index, m.prev_index, m.round));
+      for (auto& m : sent_to<append_request>(r.out, 3))
+        r.hear(3, ack(r.status().term, m.prev_index, m.prev_index, m.round));
+    }
+    return beats;
+  };
+  auto beats = beats_of(0us);
+  CHECK(beats.size() > 5);
+  CHECK(beats_of(7'001us) == beats);
+  CHECK(beats_of(33'333us) == beats);
+}

@@ -85,6 +85,12 @@ class Figures(Case):
         gone = {"id": 4, "name": "n4", "role": "MEMBER", "state": "REMOVED", "reachable": False}
         self.assertEqual(self.advise(member(1), member(2), member(3), gone), [])
 
+    def test_memory_that_is_used_up(self):
+        self.assertEqual(self.advise(member(1), member(2, memoryFull=True), member(3)), [("add", "n2")])
+        self.assertIn("--memory-limit-mib", self.why[0])
+        idle = [member(n, loadPercent=1) for n in range(1, 5)]
+        self.assertEqual(self.advise(*idle[:3], member(4, loadPercent=1, memoryFull=True)), [("add", "n4")])  # and not one less
+
     def test_too_much_to_do(self):
         self.assertEqual(self.advise(member(1), member(2, loadPercent=85), member(3, loadPercent=84)), [("add", "n2")])
         self.assertIn("85 % busy", self.why[0])

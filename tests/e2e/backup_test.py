@@ -212,5 +212,25 @@ class Loaded(ClusterCase):
                 node.kill()
 
 
+class Together(ClusterCase):
+    """Two nodes that back up at the same time, of a line so long that each reads a partition in many parts."""
+
+    def test_they_do_not_disturb_each_other(self):
+        self.cluster.put_event(definition("show", admission={"maxActiveUsers": 1}))
+        crowd = self.cluster[1].bench("join", "-s", 5, "--warm-up", 0, "-c", 256)
+        told, complaint = crowd.communicate()
+        self.assertEqual(crowd.returncode, 0, told[-500:] + complaint)
+        makers = [self.cluster[1], self.cluster[3]]
+        with ThreadPoolExecutor(len(makers)) as pool:
+            for _ in range(4):
+                made = list(pool.map(lambda n: n.ctl("--json", "backup", "create"), makers))
+                self.assertEqual([(m.returncode, m.stderr) for m in made], [(0, "")] * 2)
+        for node in makers:
+            made = node.admin("GET", "/backups")["backups"]
+            self.assertEqual(len(made), 4)
+            self.assertGreater(max(p["bytes"] for p in made[0]["partitions"]), 1 << 18)
+            self.assertNotIn("backup.again", node.log_text())  # none lost what it read to the other
+
+
 if __name__ == "__main__":
     main()

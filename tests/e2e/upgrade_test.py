@@ -28,6 +28,8 @@ class Upgrade(HistoryChecks, ClusterCase):
         with load:
             time.sleep(1)
             cls.before = time.monotonic()
+            cls.run_as(cls.cluster[1], PROGRAMS)
+            cls.run_as(cls.cluster[1], OLD)  # an operator who thinks better of it
             for node in cls.cluster.nodes:
                 cls.upgrade(node)
             cls.after = time.monotonic()
@@ -62,11 +64,15 @@ class Upgrade(HistoryChecks, ClusterCase):
         cls.told[what] = (done.returncode, done.stderr)
 
     @classmethod
-    def upgrade(cls, node):
+    def run_as(cls, node, build):
         assert node.stop() == 0, f"{node.title}: {node.log_text()[-800:]}"
-        node.build = PROGRAMS
+        node.build = build
         node.start()
         cls.cluster.await_replicated()
+
+    @classmethod
+    def upgrade(cls, node):
+        cls.run_as(node, PROGRAMS)
         client = node.client(node.key)
         if node is not cls.cluster.nodes[-1]:
             cls.tell(f"activate with {node.number} of 3", "activate-feature", 3)

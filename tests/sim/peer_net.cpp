@@ -26,6 +26,11 @@ void peer_net::send(node_id from, node_id to, parcel what) {
   }
   if (run_.strikes(fault::repeated_message, plan.message_repeated))
     carry(from, to, what, run_.dice.spread(1 * ms, 4 * second));
+  auto& latest = latest_[from.value][to.value];
+  auto arrival = run_.time.now() + takes;
+  if (run_.stormy && arrival < latest)
+    ++run_.counts[fault::overtaken_message];
+  latest = std::max(latest, arrival);
   carry(from, to, std::move(what), takes);
 }
 

@@ -126,6 +126,7 @@ private:
   sim_cluster& home_;
   matrix<bool> cut_{};
   matrix<micros> arrives_{};           // the last one on this link
+  matrix<micros> latest_{};            // the same where links do not keep their order
   matrix<std::uint32_t> connection_{}; // which one it is
 };
 

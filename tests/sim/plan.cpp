@@ -16,7 +16,8 @@ std::bitset<static_cast<std::size_t>(fault::count_)> struck(chance& dice, const 
   on[static_cast<std::size_t>(fault::moved_slot)] = chance{mix(options.seed) ^ 0x510}.below(4) == 0;
   on[static_cast<std::size_t>(fault::flipped_state)] = chance{mix(options.seed) ^ 0xF1}.below(4) == 0;
   if (dice.below(12) == 0)
-    on.reset(); // the engine in peace
+    on.reset();                                               // the engine in peace
+  on.set(static_cast<std::size_t>(fault::overtaken_message)); // in the runs whose links do not keep their order
   return on & ~options.without;
 }
 
@@ -52,7 +53,8 @@ void draw_links(plan& p, chance& dice) {
     c.cached_bytes_max = static_cast<std::size_t>(dice.spread(1, 20'000));
   if (dice.below(4) == 0)
     c.uncommitted_entries_max = static_cast<std::size_t>(dice.spread(4, 4096));
-  p.links_keep_order = dice.below(3) != 0;
+  p.links_keep_order = dice.below(3) != 0 || !p.faults[static_cast<std::size_t>(fault::overtaken_message)];
+  p.faults.set(static_cast<std::size_t>(fault::overtaken_message), !p.links_keep_order);
   p.link_time_min = dice.spread(50, 15 * ms);
   p.link_time_max = p.link_time_min + dice.spread(50, 20 * ms);
   p.hints = dice.coin() ? 800 : dice.below(2) * 200;

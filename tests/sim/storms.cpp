@@ -185,16 +185,16 @@ void storms::jump_clock() {
 // ---- links -------------------------------------------------------------------------------------------------------------
 
 void storms::break_link() {
-  ++run_.counts[fault::broken_link];
   auto& a = run_.dice.one_of(home_.nodes());
   auto& b = run_.dice.one_of(home_.nodes());
-  if (a.id() != b.id())
-    home_.net().break_link(a.id(), b.id());
+  if (a.id() == b.id())
+    return;
+  ++run_.counts[fault::broken_link];
+  home_.net().break_link(a.id(), b.id());
 }
 
 /// Two sides, one way or both; or any links at all.
 void storms::split() {
-  ++run_.counts[fault::split];
   auto& net = home_.net();
   net.heal();
   auto kind = run_.dice.below(3);
@@ -211,6 +211,7 @@ void storms::split() {
       net.cut(a.id(), b.id());
       text += " " + std::to_string(from) + ">" + std::to_string(to);
     }
+  run_.counts[fault::split] += text.find('>') != std::string::npos;
   run_.say(text);
   run_.time.after(run_.dice.spread(100 * ms, run_.settings.split_max), [this, number = ++splits_] {
     if (number == splits_)
@@ -243,10 +244,11 @@ void storms::alarm() {
   auto* n = some_node_up();
   if (n == nullptr)
     return;
-  ++run_.counts[fault::false_alarm];
   auto& other = run_.dice.one_of(home_.nodes());
-  if (other.id() != n->id())
-    n->clock().after(0, [n, dead = other.id()] { n->lost_link(dead); });
+  if (other.id() == n->id())
+    return;
+  ++run_.counts[fault::false_alarm];
+  n->clock().after(0, [n, dead = other.id()] { n->lost_link(dead); });
 }
 
 // ---- administration ----------------------------------------------------------------------------------------------------

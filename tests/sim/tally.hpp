@@ -45,11 +45,12 @@ enum class fault : std::uint8_t {
   lost_tail,  // the end of every log of a node is gone
   wiped_disk,
   clock_drift,
-  moved,         // replicas change nodes
-  transfer,      // a leader is asked to hand over
-  corrupt_tail,  // an entry in every log of a node can not be read any more
-  flipped_state, // a replica's state is another after a restart, and no checksum tells
-  moved_slot,    // an event changes partitions
+  moved,             // replicas change nodes
+  transfer,          // a leader is asked to hand over
+  corrupt_tail,      // an entry in every log of a node can not be read any more
+  flipped_state,     // a replica's state is another after a restart, and no checksum tells
+  moved_slot,        // an event changes partitions
+  overtaken_message, // links that do not keep their order
   count_,
 };
 
@@ -61,7 +62,7 @@ constexpr std::array<std::string_view, static_cast<std::size_t>(fault::count_)> 
     "lost_message",    "late_message",     "repeated_message", "broken_link",     "split",
     "isolated_leader", "false_alarm",      "mass_crash",       "pause",           "slow_spell",
     "full_disk",       "lost_tail",        "wiped_disk",       "clock_drift",     "moved",
-    "transfer",        "corrupt_tail",     "flipped_state",    "moved_slot"};
+    "transfer",        "corrupt_tail",     "flipped_state",    "moved_slot",      "overtaken_message"};
 
 /// Operations that succeeded, as the engine answered them.
 enum class deed : std::uint8_t {

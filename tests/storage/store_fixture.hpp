@@ -5,6 +5,7 @@
 #include "storage/rocks_options.hpp"
 #include "storage/rocks_store.hpp"
 #include "support/faulty_fs.hpp"
+#include "support/in_child.hpp"
 #include "support/temp_folder.hpp"
 
 #include <catch2/catch.hpp>
@@ -14,11 +15,6 @@
 #include <string>
 #include <utility>
 #include <vector>
-
-#include <signal.h>
-#include <stdlib.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 namespace sluice::test {
 
@@ -125,31 +121,6 @@ inline std::vector<std::string> texts(const recovered& r) {
   for (const auto& e : r.log)
     all.push_back(*e.payload);
   return all;
-}
-
-/// Runs `act` in a child process; what it printed to standard error, and whether it was aborted. RocksDB's background
-/// threads do not follow into a child: it must not flush.
-inline std::pair<std::string, bool> in_child(const std::function<void()>& act) {
-  temp_folder scratch; // an aborted child does not clean up behind itself
-  int pipe_ends[2];
-  REQUIRE(::pipe(pipe_ends) == 0);
-  auto child = ::fork();
-  if (child == 0) {
-    ::setenv("TMPDIR", scratch.path().c_str(), 1);
-    ::dup2(pipe_ends[1], 2);
-    ::signal(SIGABRT, SIG_DFL); // Catch would report it as its own
-    act();
-    ::_exit(0);
-  }
-  ::close(pipe_ends[1]);
-  std::string text;
-  char buffer[512];
-  for (ssize_t n = 0; (n = ::read(pipe_ends[0], buffer, sizeof(buffer))) > 0;)
-    text.append(buffer, static_cast<std::size_t>(n));
-  ::close(pipe_ends[0]);
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  return {text, WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT};
 }
 
 inline const auto alice = entity_ref::of_session({1}, "alice");

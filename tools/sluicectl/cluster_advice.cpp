@@ -29,6 +29,10 @@ void advise_on_node(const codec::document& n, std::vector<advice>& out) {
     out.push_back({"free-disk", name, "less than 2 GiB of disk are free there; a full disk ends the node"});
   else if (free > 0 && used > 0 && free * 100 / (free + used) < 10 && free < 50 * gib)
     out.push_back({"free-disk", name, "less than a tenth of its disk is free"});
+  if (flag_in(n, "memoryFull"))
+    out.push_back({"add", name,
+                   "it has used 95 % of its memory limit and lets nobody new into the lines it keeps: another member "
+                   "takes partitions off it, or raise its --memory-limit-mib"});
   auto load = number_in(n, "loadPercent");
   if (load >= 85)
     out.push_back({"add", name,
@@ -47,7 +51,7 @@ std::vector<advice> cluster_advice(const codec::document& cluster) {
     if (!is_active_member(n))
       continue;
     ++members;
-    if (flag_in(n, "reachable") && number_in(n, "loadPercent") < 15)
+    if (flag_in(n, "reachable") && number_in(n, "loadPercent") < 15 && !flag_in(n, "memoryFull"))
       ++idle;
   }
   auto replication = number_in(cluster, "replication");

@@ -220,7 +220,8 @@ void tell_partitions(std::vector<std::string>& told, const document& cluster, co
       const auto* node = nodes.find(number_in(r, "node"));
       if (flag_in(r, "halted") && number_in(p, "leader") != 0)
         told.push_back("partition " + figure_in(p, "id") + ": the replica on " + nodes.name_of(number_in(r, "node")) +
-                       " stands still, since its state differed from another voter's: restart that node");
+                       " stands still, since its state differed from another voter's; the leader is at index " +
+                       figure_in(p, "index") + " of term " + figure_in(p, "term") + ": restart that node");
       // Of one that is away this was said; of a learner it is expected.
       if (lag > lag_worth_telling && !is_learner(r) && node != nullptr && reachable(*node))
         told.push_back("partition " + figure_in(p, "id") + ": the replica on " + nodes.name_of(number_in(r, "node")) +
