@@ -87,7 +87,7 @@ TEST_CASE("cluster status: what is wrong is said in words, with what to do", "[t
                      R"({"node":2,"halted":true,"kind":"VOTER","index":300,)");
     CHECK(cluster_troubles(json(text)) ==
           lines{"partition 1: the replica on b stands still, since its state differed from another "
-                "voter's: restart that node"});
+                "voter's; the leader is at index 300 of term 6: restart that node"});
   }
   SECTION("and for want of one") {
     auto text = with(healthy(), R"("leader":2)", R"("leader":0)");
