@@ -42,9 +42,11 @@ entity_actor::behavior_type entity(entity_actor::stateful_pointer<entity_state> 
         if (s.body.passivate)
           self->quit();
       },
-      [self, owner](const publish_all& p) {
+      [self, owner, home](const publish_all& p) {
         auto all = std::make_shared<std::vector<partition::publication_out>>();
-        for (auto& published : self->state.shell->publish_all(p.body.now))
+        auto shown = must_do([&] { return place_of(home, p.body.of, p.body.as_of); },
+                             [&] { return self->state.shell->publish_all(p.body.now); });
+        for (auto& published : shown)
           all->push_back({p.body.as_of, std::move(published)});
         self->send(owner, published_back{std::move(all)});
       },

@@ -27,7 +27,7 @@ at_work::~at_work() {
 
 std::string at_work::text() {
   std::string text;
-  // Should telling fail in its turn, it is told without.
+  // Should telling fail in its turn, that is told without.
   for (const auto* w = std::exchange(innermost, nullptr); w != nullptr; w = w->outer_)
     text += (text.empty() ? "" : ", within ") + w->tell_(w->about_);
   return text;
@@ -38,10 +38,16 @@ void name_for_fail_stop(std::string_view name) {
 }
 
 void fail_stop(std::string_view what, const char* file, int line) {
-  auto at = at_work::text();
-  std::fprintf(stderr, "FATAL %s%s:%d: %.*s%s%s; stopping, the log is intact: start again to recover\n",
-               process_name().c_str(), file, line, static_cast<int>(what.size()), what.data(),
-               at.empty() ? "" : "; at ", at.c_str());
+  // First what happened: where is asked of what has just been found broken.
+  std::fprintf(stderr, "FATAL %s%s:%d: %.*s", process_name().c_str(), file, line, static_cast<int>(what.size()),
+               what.data());
+  std::fflush(stderr);
+  try {
+    if (auto at = at_work::text(); !at.empty())
+      std::fprintf(stderr, "; at %s", at.c_str());
+  } catch (...) { // NOLINT(bugprone-empty-catch): then without
+  }
+  std::fputs("; stopping, the log is intact: start again to recover\n", stderr);
   std::fflush(stderr);
   std::abort();
 }

@@ -84,13 +84,13 @@ std::string read_part(const backup_request& request, partition_id partition, con
   }
 }
 
-/// One try: the leader may change, or take another checkpoint, in between.
-bool copy_partition(const backup_request& request, const fs::path& folder, partition_file& file) {
+/// One try: the leader may change, or take another checkpoint, in between. Says why another one is needed; empty: done.
+std::string copy_partition(const backup_request& request, const fs::path& folder, partition_file& file) {
   partition_id partition{file.partition};
   std::istringstream begun{request.ask_leader(partition, "backup-begin", std::to_string(file.partition))};
   std::uint64_t checkpoint = 0;
   if (!(begun >> checkpoint >> file.index >> file.term) || checkpoint == 0)
-    return false;
+    return "nobody leads it";
   std::ofstream out{folder / file.name, std::ios::binary | std::ios::trunc};
   proto::PullPart pull;
   pull.set_partition(file.partition);
@@ -102,9 +102,10 @@ bool copy_partition(const backup_request& request, const fs::path& folder, parti
     auto answer = read_part(request, partition, pull);
     proto::SnapshotPart part;
     if (!part.ParseFromString(answer) || part.gone() || part.checkpoint() != checkpoint)
-      return false;
+      return pull.position().empty() ? "its checkpoint was replaced before it was read"
+                                     : "its checkpoint went while it was read";
     if (pull.position().empty() && (part.record().empty() || has_slots_under_way(part.record())))
-      return false; // the latter of a moment before
+      return "an event was on its way a moment before";
     append_part(out, answer);
     pull.set_position(part.next());
     if (part.next().empty())
@@ -117,7 +118,7 @@ bool copy_partition(const backup_request& request, const fs::path& folder, parti
     throw std::runtime_error{"can not write " + (folder / file.name).string() + "; is the disk full?"};
   sync(folder / file.name);
   file.sha256 = hash_of_file(folder / file.name, file.bytes);
-  return true;
+  return {};
 }
 
 /// Where all slots are. An event that changes partitions while they are read one after the other would be in both, or in
@@ -184,13 +185,13 @@ std::string make_backup(const backup_request& request) {
       files[p].partition = p;
       files[p].name = "p-" + std::to_string(p) + ".parts";
       int tries = 1;
-      while (!copy_partition(request, partial, files[p])) {
+      for (std::string why; !(why = copy_partition(request, partial, files[p])).empty();) {
         if (++tries > 5)
           throw std::runtime_error{
               "partition " + std::to_string(p) +
               " could not be read: nobody leads it, or what it has to copy changes too fast; try again"};
-        spdlog::info("backup.again id={} partition={} term={} index={} try={}: its leader or checkpoint changed", id, p,
-                     files[p].term, files[p].index, tries);
+        spdlog::info("backup.again id={} partition={} term={} index={} try={} why={}", id, p, files[p].term,
+                     files[p].index, tries, why);
         std::this_thread::sleep_for(std::chrono::milliseconds{500});
       }
     }

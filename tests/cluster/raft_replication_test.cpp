@@ -273,9 +273,11 @@ TEST_CASE("raft: leaders of one host beat at the same moments, whenever each was
       r.give(tick{});
       if (!sent_to<append_request>(r.out, 2).empty() && r.now > host_time{4s})
         beats.push_back(r.now);
-      for (auto& m : sent_to<append_request>(r.out, 2))
+      auto to_2 = sent_to<append_request>(r.out, 2);
+      auto to_3 = sent_to<append_request>(r.out, 3);
+      for (auto& m : to_2)
         r.hear(2, ack(r.status().term, m.prev_index, m.prev_index, m.round));
-      for (auto& m : sent_to<append_request>(r.out, 3))
+      for (auto& m : to_3)
         r.hear(3, ack(r.status().term, m.prev_index, m.prev_index, m.round));
     }
     return beats;

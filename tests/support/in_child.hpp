@@ -27,6 +27,7 @@ inline std::pair<std::string, bool> in_child(const std::function<void()>& act) {
     ::setenv("TMPDIR", scratch.path().c_str(), 1);
     ::dup2(pipe_ends[1], 2);
     ::signal(SIGABRT, SIG_DFL); // Catch would report it as its own
+    ::alarm(60);                // one that hangs ends, too
     act();
     ::_exit(0);
   }
