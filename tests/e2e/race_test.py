@@ -40,7 +40,7 @@ class Race(Case):
 
     def test_one_seat_has_one_winner(self):
         crowd = self.customers(20)
-        for n in range(1, 6):
+        for n in range(1, 5):  # one customer may win them all: no more than a user may hold
             answers = at_once([lambda c=c: c.try_hold({"seats": [f"A-1-{n}"]}) for c in crowd])
             self.assertEqual(sorted(a.status for a in answers), [201] + [409] * 19)
 
