@@ -1,6 +1,6 @@
 #include "actors/exceptions.hpp"
 
-#include "core/assert.hpp"
+#include "core/at_work.hpp"
 
 #include <exception>
 #include <string>
@@ -10,14 +10,8 @@ namespace sluice::actors {
 namespace {
 
 caf::error stop(caf::scheduled_actor* self, std::exception_ptr& thrown) {
-  std::string why = "of unknown kind";
-  try {
-    std::rethrow_exception(thrown);
-  } catch (const std::exception& e) {
-    why = e.what();
-  } catch (...) { // NOLINT(bugprone-empty-catch): said above
-  }
-  fail_stop(std::string{"an exception in the actor '"} + self->name() + "': " + why, __FILE__, __LINE__);
+  must_do([self] { return std::string{"the actor '"} + self->name() + "'"; }, [&] { std::rethrow_exception(thrown); });
+  return {}; // not reached
 }
 
 } // namespace

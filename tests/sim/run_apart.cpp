@@ -99,15 +99,15 @@ run_options shrink(run_options failing, planted bug, const std::function<void(co
     return true;
   };
   // First large steps, then smaller ones.
-  auto lower = [&](auto limit_of, auto now, auto least) {
+  auto lower = [&](auto limit, auto now, auto least) {
     bool any = false;
     for (int eighths : {2, 4, 7})
       while (now > least) {
         auto smaller = smallest;
-        limit_of(smaller) = std::max<decltype(now)>(least, now * eighths / 8);
+        smaller.*limit = std::max<decltype(now)>(least, now * eighths / 8);
         if (!attempt(smaller))
           break;
-        now = limit_of(smallest);
+        now = smallest.*limit;
         any = true;
       }
     return any;
@@ -120,21 +120,11 @@ run_options shrink(run_options failing, planted bug, const std::function<void(co
       smaller.without.set(f);
       any = (now.faults[f] && attempt(smaller)) || any;
     }
-    any = lower(
-              [](auto& o) -> auto& { return o.storm_max; }, now.storm, 1 * second) ||
-          any;
-    any = lower(
-              [](auto& o) -> auto& { return o.nodes_max; }, now.nodes, std::uint32_t{1}) ||
-          any;
-    any = lower(
-              [](auto& o) -> auto& { return o.users_max; }, now.users, std::uint32_t{1}) ||
-          any;
-    any = lower(
-              [](auto& o) -> auto& { return o.events_max; }, now.events, std::uint32_t{1}) ||
-          any;
-    any = lower(
-              [](auto& o) -> auto& { return o.partitions_max; }, now.partitions, std::uint32_t{1}) ||
-          any;
+    any |= lower(&run_options::storm_max, now.storm, 1 * second);
+    any |= lower(&run_options::nodes_max, now.nodes, std::uint32_t{1});
+    any |= lower(&run_options::users_max, now.users, std::uint32_t{1});
+    any |= lower(&run_options::events_max, now.events, std::uint32_t{1});
+    any |= lower(&run_options::partitions_max, now.partitions, std::uint32_t{1});
   }
   return smallest;
 }

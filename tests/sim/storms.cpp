@@ -201,6 +201,7 @@ void storms::split() {
   std::vector<bool> side;
   for (std::size_t i = 0; i <= home_.nodes().size(); ++i)
     side.push_back(run_.dice.coin());
+  bool is_any_cut = false;
   std::string text = kind == 0 ? "split" : kind == 1 ? "one-way split" : "links fail";
   for (auto& a : home_.nodes())
     for (auto& b : home_.nodes()) {
@@ -209,9 +210,10 @@ void storms::split() {
       if (from == to || !is_cut)
         continue;
       net.cut(a.id(), b.id());
+      is_any_cut = true;
       text += " " + std::to_string(from) + ">" + std::to_string(to);
     }
-  run_.counts[fault::split] += text.find('>') != std::string::npos;
+  run_.counts[fault::split] += is_any_cut;
   run_.say(text);
   run_.time.after(run_.dice.spread(100 * ms, run_.settings.split_max), [this, number = ++splits_] {
     if (number == splits_)
