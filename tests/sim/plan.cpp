@@ -64,13 +64,14 @@ void draw_links(plan& p, chance& dice) {
 
 } // namespace
 
-/// Production's limits, a good network, 1 000 commands a second.
-plan quiet_load() {
+/// Production's limits, a good network, 1 000 commands a second: each by itself, or a crowd's in bursts.
+plan quiet_load(std::uint32_t crowd) {
   plan p;
   p.nodes = p.replicas = 3;
   p.partitions = 4;
   p.events = 8;
-  p.users = 320;
+  p.users = crowd == 0 ? 320 : 1;
+  p.crowd = crowd;
   p.storm = 20 * second;
   p.user_think = 250 * ms;
   p.operator_think = 1'000 * second;
@@ -84,7 +85,7 @@ plan quiet_load() {
 
 plan plan::of(const run_options& options) {
   if (options.speed)
-    return quiet_load();
+    return quiet_load(options.crowd);
   chance dice{mix(options.seed) ^ 0x51D};
   plan p;
   p.partitions = static_cast<std::uint32_t>(dice.between(1, 4));

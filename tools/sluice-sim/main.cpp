@@ -51,7 +51,7 @@ int usage() {
       "  --bug NAME              with this planted bug; --bugs: seeds to catch each of them\n"
       "  --ledger FILE           a line per 250 finished seeds of --commit ID; those that are in it are not run again\n"
       "  --summary               adds up the ledger\n"
-      "  --speed                 three nodes in peace, 1 000 commands a second: how fast is it?\n"
+      "  --speed                 three nodes in peace, 1 000 commands a second: how fast is it? (--crowd N: N, in bursts)\n"
       "  --without A,B           fault classes left out\n"
       "  --crowd N               so many commands a second of a crowd at one event; else one seed in ten has one\n"
       "  --users N, --events N, --partitions N, --nodes N, --storm MS  at most\n\nfault classes:");
