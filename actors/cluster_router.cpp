@@ -1,6 +1,7 @@
 #include "actors/cluster_router.hpp"
 
 #include "actors/entity_shell.hpp"
+#include "actors/log_guard.hpp"
 #include "cluster/partition/wire.hpp"
 #include "codec/message.hpp"
 #include "codec/reply.hpp"
@@ -31,29 +32,7 @@ std::optional<partition::slot_home> moved_in(const proto::ForwardedAnswer& a) {
       {static_cast<std::uint16_t>(a.moved().slot())}, {a.moved().by()}, {a.moved().partition()}};
 }
 
-/// Those that travel as a note of their partition; the others are proposed where they are executed.
-bool is_step(const proto::Command& c, std::size_t partitions) {
-  proto::PartitionStep step;
-  return c.has_note() && step.ParseFromString(c.body()) && step.slot() < slot_count &&
-         (step.has_taken() || (step.has_arrives() && step.arrives().from() < partitions) ||
-          (step.has_claimed() && step.claimed().by() < partitions));
-}
-
 } // namespace
-
-bool is_addressable(const proto::EntityRef& of) {
-  switch (of.kind()) {
-  case static_cast<std::uint32_t>(entity_kind::event):
-  case static_cast<std::uint32_t>(entity_kind::seat_block):
-  case static_cast<std::uint32_t>(entity_kind::area):
-  case static_cast<std::uint32_t>(entity_kind::session):
-  case static_cast<std::uint32_t>(entity_kind::catalogue):
-  case static_cast<std::uint32_t>(entity_kind::ranking):
-    return true;
-  default:
-    return false;
-  }
-}
 
 cluster_router::cluster_router(node_id node, std::uint64_t incarnation, std::uint32_t partitions)
     : local_{node, incarnation, partitions}, ways_(partitions) {}
@@ -213,9 +192,8 @@ bool cluster_router::take(node_id from, const proto::ForwardedCommands& in) {
     if (c.note_ack() != 0) {
       p.ack = partition::note_source{{c.note_ack_from()}, c.note_ack()};
     } else {
-      // What gets into the log is executed by every replica: nothing that does not decode may come so far. The others of
-      // the batch are other people's.
-      if (c.is_step() ? !is_step(c, ways_.size()) : !is_addressable(c.to()) || !codec::decode_message(c.body())) {
+      // The others of the batch are other people's.
+      if (!may_enter(c, ways_.size())) {
         refuse(decode_origin(from, c.origin()), errc::bad_request);
         makes_sense = false;
         continue;

@@ -10,16 +10,12 @@
 #include <vector>
 
 namespace sluice::proto {
-class EntityRef;
 class ForwardedAnswers;
 class ForwardedCommands;
 class ForwardedQuestions;
 } // namespace sluice::proto
 
 namespace sluice::actors {
-
-/// There are entities of that kind.
-bool is_addressable(const proto::EntityRef& of);
 
 /// Thread-safe. Keeps the best it knows of who leads what: newer terms win, a hint that is wrong costs a refusal and a retry.
 class cluster_router final : public router {

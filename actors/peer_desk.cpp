@@ -1,6 +1,7 @@
 #include "actors/peer_desk.hpp"
 
 #include "actors/entity_shell.hpp"
+#include "actors/log_guard.hpp"
 #include "actors/partition.hpp"
 #include "actors/slot_source.hpp"
 #include "cluster/link/frame.hpp"
@@ -11,7 +12,6 @@
 
 #include <spdlog/spdlog.h>
 
-#include <algorithm>
 #include <utility>
 
 namespace sluice::actors {
@@ -24,24 +24,6 @@ constexpr std::size_t packed_from = 128 * 1024;
 /// Each is an entry of its own in the log of where the slot goes.
 constexpr std::size_t slot_part_bytes = 512 * 1024;
 constexpr std::size_t slots_given_max = 256;
-
-bool makes_sense(const proto::PulledSlot& part) {
-  if (part.step().empty())
-    return true;
-  proto::PartitionStep step;
-  if (!step.ParseFromString(part.step()) || !step.has_part() || step.slot() != part.slot() ||
-      step.part().position() != part.position() || step.part().fenced() != part.fenced())
-    return false;
-  auto is_ours = [&part](const proto::EntityRef& of) {
-    return is_addressable(of) && slot_of({of.event()}).value == part.slot();
-  };
-  auto all_ours = [&is_ours](const auto& all) {
-    return std::all_of(all.begin(), all.end(), [&is_ours](const auto& item) { return is_ours(item.entity()); });
-  };
-  const auto& luggage = step.part().luggage();
-  return all_ours(step.part().pieces()) && all_ours(luggage.deadlines()) && all_ours(luggage.open_effects()) &&
-         std::all_of(luggage.roster().begin(), luggage.roster().end(), is_ours);
-}
 
 host_time host_now() {
   return host_time{
@@ -197,9 +179,8 @@ void peer_desk::give_slot(partition_id to, const partition::slot_pull& what, std
   caf::anon_send(handle, look_inside{std::move(look)});
 }
 
-/// What is proposed is executed by every replica: only what makes sense comes so far.
 bool peer_desk::pulled_slot(const proto::PulledSlot& part) {
-  if (part.slot() >= slot_count || !makes_sense(part))
+  if (!may_enter(part))
     return false;
   tell({part.to()}, slot_pulled_back{std::make_shared<partition::slot_pulled>(partition::slot_pulled{
                         {static_cast<std::uint16_t>(part.slot())}, part.fenced(), part.position(), part.step()})});
