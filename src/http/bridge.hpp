@@ -3,6 +3,7 @@
 #pragma once
 
 #include "codec/document.hpp"
+#include "core/facts_seal.hpp"
 #include "domain/replies.hpp"
 #include "http/connection.hpp"
 #include "http/io_thread.hpp"
@@ -37,12 +38,15 @@ struct credentials {
 struct node_services {
   std::string version;
   std::string name;
-  std::function<std::vector<std::string>()> not_ready;                               // reasons; empty: ready
-  std::function<std::string()> metrics;                                              // Prometheus text
-  std::function<void(std::function<void(std::string)>)> describe_cluster;            // JSON
-  std::function<void(std::uint32_t event, std::function<void(std::string)>)> verify; // JSON
-  std::function<void(std::uint32_t event, std::function<void(std::string)>)> audit;  // JSON
-  std::function<void(std::function<void(std::string)>)> list_entities;               // JSON
+  std::function<std::vector<std::string>()> not_ready;                    // reasons; empty: ready
+  std::function<std::string()> metrics;                                   // Prometheus text
+  std::function<void(std::function<void(std::string)>)> describe_cluster; // JSON
+  /// JSON; `older`: whether that seal holds is asked, too.
+  std::function<void(std::uint32_t event, const std::optional<facts_seal>& older, std::function<void(std::string)>)>
+      verify;
+  std::function<void(std::uint32_t event, const std::optional<facts_seal>& older, std::function<void(std::string)>)>
+      audit;
+  std::function<void(std::function<void(std::string)>)> list_entities; // JSON
   std::function<void(const entity_ref&, std::function<void(std::string)>)> inspect_entity;
   /// JSON; without `after` the latest entries.
   std::function<std::string(partition_id, std::optional<log_index> after, std::size_t limit)> inspect_log;

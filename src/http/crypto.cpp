@@ -141,10 +141,12 @@ void sha256_stream::add(std::string_view bytes) {
   EVP_DigestUpdate(state_->context, bytes.data(), bytes.size());
 }
 
-std::string sha256_stream::finish_hex() {
+std::string sha256_stream::hex_so_far() const {
   std::array<std::uint8_t, 32> digest{};
   unsigned size = 0;
-  EVP_DigestFinal_ex(state_->context, digest.data(), &size);
+  state ending;
+  EVP_MD_CTX_copy_ex(ending.context, state_->context);
+  EVP_DigestFinal_ex(ending.context, digest.data(), &size);
   return hex(digest);
 }
 

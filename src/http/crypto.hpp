@@ -36,8 +36,8 @@ public:
   sha256_stream& operator=(const sha256_stream&) = delete;
 
   void add(std::string_view bytes);
-  /// Once, at the end.
-  std::string finish_hex();
+  /// Of what was added so far; more may follow.
+  std::string hex_so_far() const;
 
 private:
   struct state;

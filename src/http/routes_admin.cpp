@@ -263,18 +263,33 @@ void event_stats(bridge& b, const call_ptr& c) {
   b.answer_json(c, 200, std::move(text));
 }
 
+/// `seal`, as an earlier answer gave it: does it hold? False: the call was answered.
+bool read_seal(bridge& b, const call_ptr& c, std::optional<facts_seal>& older) {
+  auto text = c->req.parameter("seal");
+  if (!text)
+    return true;
+  older = facts_seal_from(*text);
+  if (!older)
+    b.fail(c, errc::bad_value, "seal must be one that verify or audit gave: a count, '-', and 64 hexadecimal digits");
+  return older.has_value();
+}
+
 void verify_event(bridge& b, const call_ptr& c) {
-  if (b.find_event(c))
-    b.services().node.verify(c->event->number().value, answer_from_leader(b, c));
+  std::optional<facts_seal> older;
+  if (b.find_event(c) && read_seal(b, c, older))
+    b.services().node.verify(c->event->number().value, older, answer_from_leader(b, c));
 }
 
 void audit_event(bridge& b, const call_ptr& c) {
-  if (b.find_event(c))
-    b.services().node.audit(c->event->number().value, answer_from_leader(b, c));
+  std::optional<facts_seal> older;
+  if (b.find_event(c) && read_seal(b, c, older))
+    b.services().node.audit(c->event->number().value, older, answer_from_leader(b, c));
 }
 
 void audit_cluster(bridge& b, const call_ptr& c) {
-  b.services().node.audit(0, answer_from_leader(b, c)); // the catalogue's facts belong to no event
+  std::optional<facts_seal> older;
+  if (read_seal(b, c, older))
+    b.services().node.audit(0, older, answer_from_leader(b, c)); // the catalogue's facts belong to no event
 }
 
 // ---- keys -----------------------------------------------------------------------------------------------------------

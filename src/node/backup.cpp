@@ -63,7 +63,7 @@ std::string hash_of_file(const fs::path& path, std::uint64_t& bytes) {
     hash.add({some.data(), static_cast<std::size_t>(in.gcount())});
     bytes += static_cast<std::uint64_t>(in.gcount());
   }
-  return hash.finish_hex();
+  return hash.hex_so_far();
 }
 
 bool has_slots_under_way(const std::string& record) {

@@ -12,17 +12,28 @@ namespace {
 
 constexpr std::size_t page_bytes = 512 * 1024;
 
-using on_fact = std::function<void(log_index, wall_time, const domain::fact&)>;
+using on_fact = std::function<void(const told_fact&)>;
+
+/// Bytes that are no record are told as something of the event that nobody can read: it may have been a fact.
+proto::FeedRecord record_of(std::string_view bytes, event_number event) {
+  proto::FeedRecord record;
+  if (record.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
+    return record;
+  record.Clear();
+  auto& item = *record.add_items();
+  item.set_event(event.value);
+  item.set_fact(std::string{bytes});
+  return record;
+}
 
 void tell(const proto::FeedRecord& record, log_index index, event_number event, const on_fact& visit) {
   for (const auto& item : record.items()) {
     if (item.event() != event.value)
       continue;
     bool has_own_clock = item.index() != 0;
-    auto f = codec::decode_fact(item.fact());
-    if (f)
-      visit(has_own_clock ? item.index() : index,
-            wall_time_from_ms(has_own_clock ? item.wall_time_ms() : record.wall_time_ms()), *f);
+    visit({has_own_clock ? item.index() : index,
+           wall_time_from_ms(has_own_clock ? item.wall_time_ms() : record.wall_time_ms()), item.fact(),
+           codec::decode_fact(item.fact())});
   }
 }
 
@@ -45,14 +56,25 @@ log_index event_feed::each(const on_fact& visit) const {
   }
   log_index last = 0;
   store->scan_feed(partition, since == 0 ? 0 : since - 1, [&](log_index index, std::string_view bytes) {
-    proto::FeedRecord record;
-    if (!record.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
-      return true;
     last = index;
-    tell(record, index, event, visit);
+    tell(record_of(bytes, event), index, event, visit);
     return true;
   });
   return last;
+}
+
+std::string to_text(const facts_question& q) {
+  auto text = std::to_string(q.event.value) + " " + std::to_string(q.hops);
+  return q.older ? text + " " + to_text(*q.older) : text;
+}
+
+facts_question facts_question_from(const std::string& text) {
+  facts_question q;
+  std::string older;
+  std::istringstream in{text};
+  in >> q.event.value >> q.hops >> older;
+  q.older = facts_seal_from(older);
+  return q;
 }
 
 std::string facts_page(storage::log_store& store, const std::string& argument) {
@@ -72,9 +94,7 @@ std::string facts_page(storage::log_store& store, const std::string& argument) {
       page.set_next(index);
       return false;
     }
-    proto::FeedRecord record;
-    if (!record.ParseFromArray(text.data(), static_cast<int>(text.size())))
-      return true;
+    auto record = record_of(text, event);
     proto::FeedPage::Entry entry;
     entry.set_index(index);
     entry.mutable_record()->set_log_time_ms(record.log_time_ms());

@@ -80,8 +80,7 @@ private:
   // what others ask
   http::node_services services();
   void inspect(std::function<void()> work);
-  bool pass_on(event_number event, const std::string& what, const std::string& argument,
-               const std::function<void(std::string)>& done);
+  bool pass_on(const std::string& what, facts_question asked, const std::function<void(std::string)>& done);
   void await_checkpoint(std::uint32_t p, log_index wanted, const std::function<void(std::string)>& done);
   void read_feed(event_number event, std::function<void(std::string)> done,
                  std::function<std::string(const event_feed&)> read);

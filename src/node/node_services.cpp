@@ -36,16 +36,16 @@ void node::ask_leader(partition_id partition, const std::string& what, const std
 void node::answer(const std::string& what, const std::string& argument, std::function<void(std::string)> done) {
   if (cluster_->answer(what, argument, done) || answer_backup(what, argument, done))
     return;
-  event_number event{static_cast<std::uint32_t>(std::strtoul(argument.c_str(), nullptr, 10))};
-  if ((what == "verify" || what == "audit") && pass_on(event, what, argument, done))
+  auto asked = facts_question_from(argument);
+  if ((what == "verify" || what == "audit") && pass_on(what, asked, done))
     return;
   if (what == "verify") {
-    read_feed(event, std::move(done), [this, event](const event_feed& feed) {
-      auto view = models_.find(event);
-      return view && view->plan() ? verify_event(feed, *view) : std::string{};
+    read_feed(asked.event, std::move(done), [this, asked](const event_feed& feed) {
+      auto view = models_.find(asked.event);
+      return view && view->plan() ? verify_event(feed, *view, asked.older) : std::string{};
     });
   } else if (what == "audit") {
-    read_feed(event, std::move(done), [](const event_feed& feed) { return audit_event(feed); });
+    read_feed(asked.event, std::move(done), [asked](const event_feed& feed) { return audit_event(feed, asked.older); });
   } else if (what == "facts") {
     pages_.run([this, argument, done = std::move(done)] {
       log_->drain_feed();
@@ -63,17 +63,15 @@ void node::answer(const std::string& what, const std::string& argument, std::fun
   }
 }
 
-/// "EVENT" or "EVENT HOPS": who was asked may know that the event is elsewhere by now, better than who asks.
-bool node::pass_on(event_number event, const std::string& what, const std::string& argument,
-                   const std::function<void(std::string)>& done) {
-  constexpr unsigned long hops_max = 4;
-  auto space = argument.find(' ');
-  auto hops = space == std::string::npos ? 0 : std::strtoul(argument.c_str() + space, nullptr, 10);
-  auto partition = routes_->place_of(event);
+/// Who was asked may know that the event is elsewhere by now, better than who asks.
+bool node::pass_on(const std::string& what, facts_question asked, const std::function<void(std::string)>& done) {
+  constexpr unsigned hops_max = 4;
+  auto partition = routes_->place_of(asked.event);
   auto leader = routes_->leader_of(partition);
-  if (!leader || leader == identity_.self || hops >= hops_max)
+  if (!leader || leader == identity_.self || asked.hops >= hops_max)
     return false;
-  ask_leader(partition, what, std::to_string(event.value) + " " + std::to_string(hops + 1), done);
+  ++asked.hops;
+  ask_leader(partition, what, to_text(asked), done);
   return true;
 }
 
@@ -212,11 +210,12 @@ http::node_services node::services() {
   s.name = identity_.name;
   s.not_ready = [this] { return not_ready(); };
   s.metrics = [this] { return metrics(); };
-  s.verify = [this](std::uint32_t event, std::function<void(std::string)> done) {
-    ask_leader(routes_->place_of({event}), "verify", std::to_string(event), std::move(done));
+  s.verify = [this](std::uint32_t event, const std::optional<facts_seal>& older,
+                    std::function<void(std::string)> done) {
+    ask_leader(routes_->place_of({event}), "verify", to_text(facts_question{{event}, 0, older}), std::move(done));
   };
-  s.audit = [this](std::uint32_t event, std::function<void(std::string)> done) {
-    ask_leader(routes_->place_of({event}), "audit", std::to_string(event), std::move(done));
+  s.audit = [this](std::uint32_t event, const std::optional<facts_seal>& older, std::function<void(std::string)> done) {
+    ask_leader(routes_->place_of({event}), "audit", to_text(facts_question{{event}, 0, older}), std::move(done));
   };
   s.describe_cluster = [this](std::function<void(std::string)> done) { done(cluster_->describe()); };
   s.transfer = [this](partition_id p, node_id to, http::node_services::on_done done) {

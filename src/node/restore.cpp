@@ -95,7 +95,7 @@ void check_file(const backed_up& b) {
     hash.add({some.data(), static_cast<std::size_t>(in.gcount())});
     bytes += static_cast<std::uint64_t>(in.gcount());
   }
-  if (bytes != b.bytes || hash.finish_hex() != b.sha256)
+  if (bytes != b.bytes || hash.hex_so_far() != b.sha256)
     refuse(b.file, "is damaged: its size or SHA-256 is not what the manifest says");
 }
 

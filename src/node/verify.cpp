@@ -5,6 +5,7 @@
 #include "core/overloaded.hpp"
 #include "core/text_id.hpp"
 #include "http/views.hpp"
+#include "node/sealer.hpp"
 
 #include <map>
 #include <set>
@@ -144,9 +145,29 @@ private:
   std::uint64_t admitted_ = 0;
 };
 
+void write_seal(codec::json_writer& w, const sealer& sealed) {
+  w.field("seal", to_text(sealed.now()));
+  if (auto holds = sealed.holds())
+    w.field("sealHolds", *holds);
+}
+
+/// What somebody did; the other facts are no records.
+void write_record(codec::json_writer& w, const told_fact& f) {
+  auto begin = [&]() -> codec::json_writer& {
+    return w.begin_object().field("index", f.index).field("at", codec::to_text(f.at));
+  };
+  if (const auto* m = std::get_if<domain::event_changed>(&*f.what)) {
+    begin().field("what", m->what).field("by", m->by);
+    w.field("usersPerMinute", m->users_per_minute).field("maxActiveUsers", m->max_active_users).end_object();
+  } else if (const auto* k = std::get_if<domain::cluster_changed>(&*f.what)) {
+    begin().field("what", k->what).field("subject", k->subject);
+    w.field("detail", k->detail).field("by", k->by).end_object();
+  }
+}
+
 } // namespace
 
-std::string verify_event(const event_feed& feed, const http::event_view& event) {
+std::string verify_event(const event_feed& feed, const http::event_view& event, std::optional<facts_seal> older) {
   auto plan = event.plan();
   // What the machines say, each block as of its own last change; the recount stops there, block by block.
   std::map<block_number, http::block_view> said;
@@ -157,7 +178,15 @@ std::string verify_event(const event_feed& feed, const http::event_view& event) 
       until[block.number] = b.version;
     });
   recount told{until};
-  auto last = feed.each([&](log_index index, wall_time, const domain::fact& f) { told.take(index, f); });
+  sealer sealed{std::move(older)};
+  std::uint64_t unreadable = 0;
+  auto last = feed.each([&](const told_fact& f) {
+    sealed.take(f);
+    if (f.what)
+      told.take(f.index, *f.what);
+    else
+      ++unreadable;
+  });
 
   std::string blocks;
   std::string mismatches;
@@ -168,7 +197,7 @@ std::string verify_event(const event_feed& feed, const http::event_view& event) 
   domain::stock_counts total;
   std::uint64_t oversold = 0;
   std::uint64_t two_owners = 0;
-  bool ok = told.inversions() == 0;
+  bool ok = told.inversions() == 0 && unreadable == 0 && sealed.holds().value_or(true);
   for (const auto& block : plan->placed().blocks) {
     const auto& b = told.blocks()[block.number];
     const auto& counts = said[block.number].counts;
@@ -197,27 +226,28 @@ std::string verify_event(const event_feed& feed, const http::event_view& event) 
   std::string text;
   codec::json_writer w{text};
   w.begin_object().field("ok", ok).field("event", plan->definition().id).field("index", last);
-  w.field("facts", told.facts()).field("joined", told.joined()).field("admitted", told.admitted());
+  w.field("facts", told.facts()).field("unreadable", unreadable);
+  write_seal(w, sealed);
+  w.field("joined", told.joined()).field("admitted", told.admitted());
   http::write_counts(w, total);
   w.field("oversold", oversold).field("seatsWithTwoOwners", two_owners).field("admissionInversions", told.inversions());
   w.key("blocks").raw(blocks).key("mismatches").raw(mismatches).end_object();
   return text;
 }
 
-std::string audit_event(const event_feed& feed) {
+std::string audit_event(const event_feed& feed, std::optional<facts_seal> older) {
   std::string text;
   codec::json_writer w{text};
   w.begin_object().key("records").begin_array();
-  feed.each([&](log_index index, wall_time at, const domain::fact& f) {
-    if (const auto* m = std::get_if<domain::event_changed>(&f)) {
-      w.begin_object().field("index", index).field("at", codec::to_text(at)).field("what", m->what).field("by", m->by);
-      w.field("usersPerMinute", m->users_per_minute).field("maxActiveUsers", m->max_active_users).end_object();
-    } else if (const auto* k = std::get_if<domain::cluster_changed>(&f)) {
-      w.begin_object().field("index", index).field("at", codec::to_text(at)).field("what", k->what);
-      w.field("subject", k->subject).field("detail", k->detail).field("by", k->by).end_object();
-    }
+  sealer sealed{std::move(older)};
+  feed.each([&](const told_fact& f) {
+    sealed.take(f);
+    if (f.what)
+      write_record(w, f);
   });
-  w.end_array().end_object();
+  w.end_array();
+  write_seal(w, sealed);
+  w.end_object();
   return text;
 }
 

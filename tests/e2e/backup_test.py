@@ -34,6 +34,7 @@ class Backup(ClusterCase):
         waiting.join()
         cls.waiting = waiting
         node = cls.cluster[2]
+        cls.seal = node.verify("show")["seal"]
         told = node.ctl("--json", "backup", "create")
         assert told.returncode == 0, told.stderr
         cls.manifest = json.loads(told.stdout)
@@ -54,6 +55,7 @@ class Backup(ClusterCase):
         verdict = node.verify("show")
         self.assertTrue(verdict["ok"], verdict)
         self.assertEqual(verdict["confirmed"], len(self.sold))
+        self.assertTrue(node.admin("GET", f"/events/show/verify?seal={self.seal}")["sealHolds"])
         told = node.admin("GET", "/cluster")
         self.assertNotEqual(told["clusterId"], self.cluster.describe()["clusterId"])
         self.assertEqual(told["epoch"], self.cluster.describe()["epoch"] + 1)

@@ -66,7 +66,7 @@ GET /
 STATS = {"phase": contract.PHASE, "waitingUsers": contract.is_count, "activeUsers": contract.is_count,
          "usersPerMinute": contract.is_count, "maxActiveUsers": contract.is_count, "sold": contract.is_count,
          "revenue": contract.is_number, "asOf": contract.is_time, "version": contract.is_count, **contract.COUNTS}
-VERIFIED = {"ok": contract.is_flag, **contract.COUNTS, "oversold": contract.is_count, "mismatches": []}
+VERIFIED = {"ok": contract.is_flag, **contract.COUNTS, "oversold": contract.is_count, "unreadable": contract.is_count, "mismatches": []}
 
 
 class Operator(ContractCase):
@@ -120,7 +120,23 @@ class Operator(ContractCase):
         stats = wait_for(lambda: (s := self.node.stats("figures"))["sold"] == 1 and s, 5)
         self.assert_shape(stats, STATS)
         self.assertEqual(stats["revenue"], 5000)
-        self.assert_shape(self.assert_adds_up(self.node, "figures"), VERIFIED)
+        told = self.assert_adds_up(self.node, "figures")
+        self.assert_shape(told, VERIFIED)
+        self.assertEqual(told["unreadable"], 0)
+        self.assertRegex(told["seal"], f"^{told['facts']}-[0-9a-f]{{64}}$")
+
+    def test_a_seal_is_asked_about(self):
+        self.node.put_event(definition("sealed"))
+        http = self.node.client(self.node.key)
+        for path in ("events/sealed/verify", "events/sealed/audit", "cluster/audit"):
+            seal = wait_for(lambda: (s := http.get(f"/admin/v1/{path}").json["seal"]) and not s.startswith("0-") and s, 5)
+            self.assertNotIn("sealHolds", http.get(f"/admin/v1/{path}").json)
+            self.assertIs(http.get(f"/admin/v1/{path}?seal={seal}").json["sealHolds"], True)
+            wrong = seal[:-1] + ("0" if seal[-1] != "0" else "1")
+            self.assertIs(http.get(f"/admin/v1/{path}?seal={wrong}").json["sealHolds"], False)
+            self.assertIs(http.get(f"/admin/v1/{path}?seal=99999{seal}").json["sealHolds"], False)  # more than there are
+            for nonsense in ("", "1", seal.upper().replace("-", "-A"), "0" + seal, seal + "0"):
+                self.assert_problem(http.get(f"/admin/v1/{path}?seal={nonsense}"), 422, "BAD_VALUE")
 
     def test_delete(self):
         node = self.node

@@ -147,7 +147,16 @@ class EventCommands(CtlCase):
         self.assert_adds_up(self.node, "sale")
         proof = self.ctl_json("verify", "sale")[0]
         self.assertEqual((proof["ok"], proof["confirmed"], proof["held"], proof["available"]), (True, 2, 3, 45))
-        self.assertIn("sale: ok", self.ctl("verify").stdout)
+        told = self.ctl("verify").stdout
+        self.assertIn("sale: ok", told)
+        self.assertIn(f"seal {proof['seal']}\n", told)
+        self.assertIn("one given holds", self.ctl("verify", "sale", "--seal", proof["seal"]).stdout)
+        self.assertTrue(self.ctl_json("verify", "sale", "--seal", proof["seal"])[0]["sealHolds"])
+        self.assertIn("one given holds", self.ctl("audit", "sale", "--seal", proof["seal"]).stdout)
+        self.assertIn("the seal of the cluster is broken",
+                      self.ctl("cluster", "audit", "--seal", proof["seal"], code=1).stderr)
+        self.assertIn("name it", self.ctl("verify", "--seal", proof["seal"], code=2).stderr)
+        self.assertIn("64 hexadecimal digits", self.ctl("verify", "sale", "--seal", "12", code=2).stderr)
         stats = self.ctl_json("event", "stats", "sale")[0]
         self.assertEqual((stats["confirmed"], stats["revenue"], stats["currency"]), (2, 10000, "EUR"))
         seen = self.ctl_json("event", "watch", "sale", "--count", "2", "--interval-ms", "100")

@@ -66,6 +66,8 @@ class Moves(MoveCase):
             told = node.verify(self.event)
             self.assertTrue(told["ok"], told)
             self.assertGreater(told["facts"], before["facts"])
+            sealed = node.admin("GET", f"/events/{self.event}/verify?seal={before['seal']}")
+            self.assertTrue(sealed["sealHolds"], sealed)  # the same past, though part of it is read elsewhere
             self.assertEqual(told["joined"], 3)
 
     def test_who_did_what_is_told_as_one_story(self):

@@ -16,10 +16,11 @@ class Untrue(ClusterCase):
         self.cluster.put_event(definition("show", admission={"maxActiveUsers": 1}))
         self.home = self.cluster.homes["show"]
 
-    def spoil(self, node):
+    def spoil(self, node, *texts):
         """While it is stopped, which leaves a checkpoint."""
         self.assertEqual(node.stop(), 0)
-        done = subprocess.run([str(PROGRAMS / "spoil-state"), str(node.data), str(self.home)], capture_output=True, text=True)
+        done = subprocess.run([str(PROGRAMS / "spoil-state"), str(node.data), str(self.home), *texts], capture_output=True,
+                              text=True)
         self.assertEqual(done.returncode, 0, done.stderr)
         node.start()
 
@@ -59,6 +60,34 @@ class Untrue(ClusterCase):
         self.spoil(victim)
         self.cluster.make_lead(victim, self.home)
         self.found_out(victim)
+
+    def test_who_changes_the_past_on_a_disk_breaks_the_seal(self):
+        """Neither states nor checksums tell: only who kept a seal can know, and which replica it was."""
+        forger, honest, _ = self.cluster.nodes
+        self.cluster.make_lead(honest, self.home)
+        honest.client().post("/api/v1/events/show/queue", body={"userId": "first-come"})
+        seal = honest.verify("show")["seal"]
+        honest.client().post("/api/v1/events/show/queue", body={"userId": "who-came-later"})
+
+        def asked_of(leader):
+            self.cluster.await_replicated()
+            self.cluster.make_lead(leader, self.home)
+            return [leader.ctl(*words, "--seal", seal) for words in (("verify", "show"), ("audit", "show"))]
+
+        for done in asked_of(forger) + asked_of(honest):
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn("; the one given holds", done.stdout)
+        self.spoil(forger, "first-come", "late-comer")
+        self.cluster.await_replicated()
+        self.cluster.make_lead(forger, self.home)
+        self.assertTrue(forger.verify("show")["ok"])  # it adds up all the same
+        for done in asked_of(forger):
+            self.assertEqual(done.returncode, 1, done.stdout)
+            self.assertIn("the seal of show is broken", done.stderr)
+        told = forger.admin("GET", f"/events/show/verify?seal={seal}")
+        self.assertEqual((told["ok"], told["sealHolds"]), (False, False))
+        for done in asked_of(honest):
+            self.assertEqual(done.returncode, 0, done.stderr)
 
     def test_two_that_differ_stand_still_until_a_third_decides(self):
         victim, other, away = self.cluster.nodes

@@ -1,6 +1,7 @@
 #include "command_line.hpp"
 
 #include "commands.hpp"
+#include "core/facts_seal.hpp"
 #include "core/text_id.hpp"
 
 #include <CLI/CLI.hpp>
@@ -35,6 +36,13 @@ const CLI::Validator is_id{[](std::string& text) {
                            },
                            "ID"};
 
+const CLI::Validator is_seal{[](std::string& text) {
+                               return facts_seal_from(text)
+                                          ? std::string{}
+                                          : std::string{"a seal is a count, '-', and 64 hexadecimal digits"};
+                             },
+                             "SEAL"};
+
 const CLI::Validator is_text{[](std::string& text) {
                                if (text.size() > 500)
                                  return std::string{"must be at most 500 bytes"};
@@ -52,6 +60,7 @@ struct arguments {
   bool force = false;
   bool yes = false;
   std::string event;
+  std::string seal;
   std::vector<std::string> events;
   std::string text;
   std::string name;
@@ -86,6 +95,13 @@ void add_files(CLI::App* command, arguments& a) {
 
 void add_event(CLI::App* command, arguments& a) {
   command->add_option("event", a.event, "id of the event")->required()->check(is_id)->type_name("");
+}
+
+void add_seal(CLI::App* command, arguments& a) {
+  command
+      ->add_option("--seal", a.seal, "as printed some time ago: is all that was recorded then still there, unchanged?")
+      ->check(is_seal)
+      ->type_name("");
 }
 
 void add_event_commands(CLI::App& app, arguments& a) {
@@ -183,9 +199,12 @@ void add_node_commands(CLI::App& app, arguments& a) {
   auto* status = add(app, a, "status", "the node and its partitions", [&a] { show_status(a.common, a.wait_seconds); });
   status->add_option("--wait", a.wait_seconds, "wait so long for the node to be ready")->type_name("SECONDS");
   auto* verify = add(app, a, "verify", "recount events from the log: nothing sold twice, every seat accounted for",
-                     [&a] { verify_events(a.common, a.events); });
+                     [&a] { verify_events(a.common, a.events, a.seal); });
   verify->add_option("event", a.events, "ids; without, all events")->check(is_id)->type_name("");
-  add_event(add(app, a, "audit", "what operators did to an event", [&a] { show_audit(a.common, a.event); }), a);
+  add_seal(verify, a);
+  auto* audit = add(app, a, "audit", "what operators did to an event", [&a] { show_audit(a.common, a.event, a.seal); });
+  add_event(audit, a);
+  add_seal(audit, a);
 
   auto& key = *app.add_subcommand("key", "keys of the admin API");
   key.require_subcommand(1);
@@ -303,8 +322,9 @@ void add_cluster_commands(CLI::App& app, arguments& a) {
           [&a] { activate_feature(a.common, a.number); });
   feature->add_option("level", a.number, "the feature level")->required()->type_name("");
 
-  add(cluster, a, "audit", "what was done to keys, nodes and the cluster, and by whom",
-      [&a] { show_cluster_audit(a.common); });
+  add_seal(add(cluster, a, "audit", "what was done to keys, nodes and the cluster, and by whom",
+               [&a] { show_cluster_audit(a.common, a.seal); }),
+           a);
   auto* advice =
       add(cluster, a, "advise", "whether a node should come or go, and why", [&a] { advise(a.common, a.text); });
   advice->add_option("--hook", a.text, "run this command when there is advice, with the advice as JSON on its input")

@@ -50,8 +50,9 @@ void import_plan_file(const settings& s, plan_command c);
 
 // the node (node_commands.cpp)
 void show_status(const settings& s, unsigned wait_seconds);
-void verify_events(const settings& s, std::vector<std::string> events);
-void show_audit(const settings& s, const std::string& event);
+/// `seal`: whether that one holds is asked, too; of one event. Empty: it is not.
+void verify_events(const settings& s, std::vector<std::string> events, const std::string& seal);
+void show_audit(const settings& s, const std::string& event, const std::string& seal);
 void list_keys(const settings& s);
 void create_key(const settings& s, const std::string& name, const std::string& role,
                 const std::filesystem::path& output);
@@ -72,7 +73,7 @@ void activate_node(const settings& s, const std::string& node);
 void remove_node(const settings& s, const std::string& node);
 void set_replication(const settings& s, std::uint32_t factor);
 void activate_feature(const settings& s, std::uint32_t level);
-void show_cluster_audit(const settings& s);
+void show_cluster_audit(const settings& s, const std::string& seal);
 /// An empty `to`: whoever is best.
 void transfer_partition(const settings& s, std::uint32_t partition, const std::string& to);
 void rebalance_cluster(const settings& s);

@@ -105,7 +105,33 @@ void show_status(const settings& s, unsigned wait_seconds) {
     throw failure{exit_code::not_ready, "the node is not ready: " + joined(now.reasons)};
 }
 
-void verify_events(const settings& s, std::vector<std::string> events) {
+namespace {
+
+std::string with_seal(const std::string& path, const std::string& seal) {
+  return seal.empty() ? path : path + "?seal=" + seal;
+}
+
+/// What the answer says of the seal that was asked about. Nothing else counts if it is broken.
+void check_seal(const codec::document& answer, const std::string& what, const std::string& seal) {
+  if (seal.empty())
+    return;
+  if (answer.find("sealHolds") == nullptr)
+    throw failure{exit_code::refused, "the node that leads it is of a version that knows no seals; upgrade it first"};
+  if (!flag_in(answer, "sealHolds"))
+    throw failure{exit_code::refused, "the seal of " + what +
+                                          " is broken: of the facts it was made of, one is missing, was "
+                                          "changed, or stands elsewhere; compare with a backup of that time"};
+}
+
+void show_seal(const codec::document& answer, const std::string& seal) {
+  put_line("seal " + printable(text_in(answer, "seal")) + (seal.empty() ? "" : "; the one given holds"));
+}
+
+} // namespace
+
+void verify_events(const settings& s, std::vector<std::string> events, const std::string& seal) {
+  if (!seal.empty() && events.size() != 1)
+    throw failure{exit_code::usage, "--seal is of one event: name it"};
   admin_api api{s};
   if (events.empty())
     events = event_ids_in(api.get("/api/v1/events").body);
@@ -113,15 +139,17 @@ void verify_events(const settings& s, std::vector<std::string> events) {
     put_line("no events, nothing to verify");
   std::vector<std::string> wrong;
   for (const auto& event : events) {
-    auto proof = api.get("/admin/v1/events/" + url_part(event) + "/verify", "verifying " + event, true);
+    auto path = with_seal("/admin/v1/events/" + url_part(event) + "/verify", seal);
+    auto proof = api.get(path, "verifying " + event, true);
     const auto& p = proof.body;
     bool ok = flag_in(p, "ok");
     if (!ok)
       wrong.push_back(event);
-    if (s.json) {
+    if (s.json)
       put_line(proof.text);
+    check_seal(p, event, seal);
+    if (s.json)
       continue;
-    }
     put_line(printable(event) + (ok ? ": ok" : ": NOT OK") + ", " + grouped(number_in(p, "facts")) +
              " facts recounted up to index " + figure_in(p, "index"));
     table t{{"BLOCK", "CAPACITY", "AVAILABLE", "HELD", "CONFIRMED", "BLOCKED", "OK"}};
@@ -138,34 +166,45 @@ void verify_events(const settings& s, std::vector<std::string> events) {
                ", held " + figure_in(m, "held") + ", confirmed " + figure_in(m, "confirmed") + ", blocked " +
                figure_in(m, "blocked") + "; moves that fit no hold: " + figure_in(m, "strangeMoves"));
     put_line("oversold " + figure_in(p, "oversold") + ", seats with two owners " + figure_in(p, "seatsWithTwoOwners") +
-             ", admitted out of order " + figure_in(p, "admissionInversions"));
+             ", admitted out of order " + figure_in(p, "admissionInversions") + ", unreadable facts " +
+             figure_in(p, "unreadable"));
+    show_seal(p, seal);
   }
   if (!wrong.empty())
     throw failure{exit_code::refused, "the log and the machines disagree about " + joined(wrong)};
 }
 
-void show_audit(const settings& s, const std::string& event) {
+void show_audit(const settings& s, const std::string& event, const std::string& seal) {
   admin_api api{s};
-  auto audit = api.get("/admin/v1/events/" + url_part(event) + "/audit", "reading the log of " + event, true);
+  auto path = with_seal("/admin/v1/events/" + url_part(event) + "/audit", seal);
+  auto audit = api.get(path, "reading the log of " + event, true);
   if (s.json)
-    return put_line(audit.text);
+    put_line(audit.text);
+  check_seal(audit.body, event, seal);
+  if (s.json)
+    return;
   table t{{"INDEX", "AT", "WHAT", "BY", "USERS/MIN", "MAX ACTIVE"}};
   for (const auto& r : list_in(audit.body, "records"))
     t.add({figure_in(r, "index"), text_in(r, "at"), text_in(r, "what"), text_in(r, "by"),
            figure_in(r, "usersPerMinute"), figure_in(r, "maxActiveUsers")});
   t.print();
+  show_seal(audit.body, seal);
 }
 
-void show_cluster_audit(const settings& s) {
+void show_cluster_audit(const settings& s, const std::string& seal) {
   admin_api api{s};
-  auto audit = api.get("/admin/v1/cluster/audit", "reading the log", true);
+  auto audit = api.get(with_seal("/admin/v1/cluster/audit", seal), "reading the log", true);
   if (s.json)
-    return put_line(audit.text);
+    put_line(audit.text);
+  check_seal(audit.body, "the cluster", seal);
+  if (s.json)
+    return;
   table t{{"INDEX", "AT", "WHAT", "NAME", "DETAIL", "BY"}};
   for (const auto& r : list_in(audit.body, "records"))
     t.add({figure_in(r, "index"), text_in(r, "at"), text_in(r, "what"), text_in(r, "subject"), text_in(r, "detail"),
            text_in(r, "by")});
   t.print();
+  show_seal(audit.body, seal);
 }
 
 // ---- keys ------------------------------------------------------------------------------------------------------------
