@@ -41,7 +41,7 @@ const CLI::Validator is_seal{[](std::string& text) {
                                           ? std::string{}
                                           : std::string{"a seal is a count, '-', and 64 hexadecimal digits"};
                              },
-                             "SEAL"};
+                             ""};
 
 const CLI::Validator is_text{[](std::string& text) {
                                if (text.size() > 500)
@@ -101,7 +101,7 @@ void add_seal(CLI::App* command, arguments& a) {
   command
       ->add_option("--seal", a.seal, "as printed some time ago: is all that was recorded then still there, unchanged?")
       ->check(is_seal)
-      ->type_name("");
+      ->type_name("SEAL");
 }
 
 void add_event_commands(CLI::App& app, arguments& a) {
