@@ -116,10 +116,11 @@ class Bench:
         say(f"wiped node back as a voter of everything: {took:.1f} s, {disk_mib(node):.0f} MiB on its disk, others {disk_mib(self.cluster[1]):.0f}")
 
     def fill_line(self, waiting):
+        """That of `show`, where the probes join, too."""
         while self.waiting < waiting:
-            told = self.load("join", "-s", 15, "--warm-up", 0, "-c", 256, "-t", 1)
-            self.waiting += self.units(told)
-            say(f"  {self.waiting} waiting")
+            self.load("join", "--event", "show", "-s", 15, "--warm-up", 0, "-c", 256, "-t", 1)
+            self.waiting = self.cluster[1].stats("show")["waitingUsers"]
+            say(f"  {self.waiting} waiting in one line")
 
     def move(self, waiting):
         self.fill_line(waiting)

@@ -32,6 +32,7 @@ struct options {
   double warm_up = 1;
   double rate = 0; // arrivals per second; 0: closed loop
   std::uint32_t events_per_run = 1;
+  std::string event; // of join: one that exists; empty: new ones
 
   std::string json_file;
 

@@ -11,6 +11,9 @@ void add_join(CLI::App& app, chosen_run& chosen) {
   auto o = std::make_shared<options>();
   add_node_options(*sub, *o);
   add_load_options(*sub, *o);
+  sub->add_option("--event", o->event, "into the line of this one, which exists; else into those of new ones")
+      ->excludes(sub->get_option("--start"))
+      ->excludes(sub->get_option("--events-per-run"));
   sub->callback([o, &chosen] {
     chosen = [o] {
       report r{"join", o->json_file};

@@ -97,11 +97,10 @@ std::vector<token_holder> collect_tokens(node_under_test& node, const std::vecto
 }
 
 stage_report join_stage(node_under_test& node, const options& o, const std::string& name) {
-  auto events = make_events(node, closed_room(), o.events_per_run);
   std::atomic<std::uint64_t> next{0};
   visit_plan plan;
   plan.host = node.to().host;
-  plan.events = events;
+  plan.events = o.event.empty() ? make_events(node, closed_room(), o.events_per_run) : std::vector{o.event};
   plan.until = visit_goal::ticket;
   plan.user_prefix = fresh_name("u") + "-";
   plan.next_user = &next;
