@@ -48,7 +48,7 @@ entity_actor::behavior_type entity(entity_actor::stateful_pointer<entity_state> 
                              [&] { return self->state.shell->publish_all(p.body.now); });
         for (auto& published : shown)
           all->push_back({p.body.as_of, std::move(published)});
-        self->send(owner, published_back{std::move(all)});
+        self->send(owner, published_back{p.body.of, std::move(all)});
       },
       [self, answers, home](const answer_question& q) {
         const auto& ask = *q.body;

@@ -85,6 +85,7 @@ struct saved_back {
 };
 
 struct published_back {
+  entity_ref by;
   std::shared_ptr<std::vector<partition::publication_out>> body;
 };
 

@@ -48,6 +48,7 @@ partition_host::behavior_type partition_host::make_behavior() {
       [this](const published_back& m) {
         if (core_.leading())
           services_.publications->take(partition_, *m.body);
+        feed(partition::published{m.by});
       },
       [this](const flushed& m) { feed(partition::checkpoint_flushed{m.checkpoint}); },
       [this](const time_passed& m) {

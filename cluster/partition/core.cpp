@@ -190,6 +190,11 @@ void core::on(const reading&, publish_everything, outputs&) {
   publish_due_ = leading_;
 }
 
+void core::on(const reading&, published in, outputs&) {
+  if (publish_woken_ == in.of)
+    publish_woken_.reset();
+}
+
 // ---- the log ---------------------------------------------------------------------------------------------------------
 
 void core::consult(const reading& now, raft::input in, outputs& out) {
@@ -253,6 +258,7 @@ void core::follow(const raft::role_changed& role, outputs& out) {
     return; // leads once its own first entry is applied
   out.leading_ended = out.leading_ended || leading_;
   leading_ = false;
+  publish_asleep_.clear();
   proposed_ = 0;
   refuse_waiting(errc::not_leader, out);
 }

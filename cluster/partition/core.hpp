@@ -138,6 +138,7 @@ private:
   void on(const reading& now, reconfigure in, outputs& out);
   void on(const reading& now, transfer in, outputs& out);
   void on(const reading& now, publish_everything in, outputs& out);
+  void on(const reading& now, published in, outputs& out);
   void on(const reading& now, compare_state in, outputs& out);
   void on(const reading& now, move_slot in, outputs& out);
   void on(const reading& now, slot_pulled in, outputs& out);
@@ -170,6 +171,8 @@ private:
   void write_feed(log_index index, const entry_time& now, const std::vector<std::pair<entity_ref, delivered>>& results,
                   outputs& out);
   void at_boundary(const reading& now, outputs& out);
+  void publish(const reading& now, outputs& out);
+  bool ask_to_publish(const reading& now, const entity_ref& of, outputs& out);
   void passivate(const reading& now, outputs& out);
   void answer_queries(const reading& now, outputs& out);
   void begin_notes(const reading& now);
@@ -262,7 +265,9 @@ private:
   std::deque<proposal> waiting_;
   std::size_t waiting_bytes_ = 0;
   std::uint64_t next_propose_id_ = 1;
-  bool publish_due_ = false;
+  bool publish_due_ = false;                // everything, at the next boundary
+  std::set<entity_ref> publish_asleep_;     // what of it has yet to be woken
+  std::optional<entity_ref> publish_woken_; // what was, and has not published yet
 
   struct pulling {
     std::string position;

@@ -197,6 +197,11 @@ void entity_table::adopt(const entity_ref& of, std::uint32_t piece, std::string 
     dirty_.push_back(of);
 }
 
+bool entity_table::is_active(const entity_ref& of) const {
+  auto known = slots_.find(of);
+  return known != slots_.end() && known->second.active && !known->second.stopping;
+}
+
 entity_table::slot& entity_table::touch(host_time now, const entity_ref& of, activation& activate,
                                         kept_pieces& record) {
   auto& s = slots_[of];

@@ -68,6 +68,8 @@ public:
 
   std::size_t active() const { return active_; }
 
+  bool is_active(const entity_ref& of) const;
+
   std::size_t active_sessions() const { return recent_.size(); }
 
 private:

@@ -207,20 +207,44 @@ void core::write_feed(log_index index, const entry_time& now,
 }
 
 void core::at_boundary(const reading& now, outputs& out) {
-  if (publish_due_ && leading_) {
-    publish_due_ = false;
-    for (const auto& of : roster_) {
-      if (!slots_.is_here(of.event))
-        continue;
-      publish_request request{
-          of, slots_.time_of(of.event, last_), slots_.index_of(of.event, applied_), activation::none, {}};
-      if (entities_.prepare(now.host, of, request.activate, request.record))
-        out.publishes.push_back(std::move(request));
-    }
-  }
+  publish(now, out);
   answer_queries(now, out);
   passivate(now, out);
   maybe_begin_checkpoint(now, out);
+}
+
+/// Who is awake does at once. The others one after the other: to wake a long line takes a core for tens of milliseconds,
+/// and dozens of them at once would keep it from everybody else.
+void core::publish(const reading& now, outputs& out) {
+  if (!leading_)
+    return;
+  if (std::exchange(publish_due_, false)) {
+    for (const auto& of : roster_) {
+      if (!entities_.is_active(of))
+        publish_asleep_.insert(of);
+      else if (slots_.is_here(of.event))
+        ask_to_publish(now, of, out);
+    }
+  }
+  while (!publish_woken_ && !publish_asleep_.empty()) {
+    const auto& next = *publish_asleep_.begin();
+    if (roster_.contains(next) && slots_.is_here(next.event)) {
+      if (!ask_to_publish(now, next, out))
+        return; // it is just falling asleep
+      publish_woken_ = next;
+    }
+    publish_asleep_.erase(publish_asleep_.begin());
+  }
+}
+
+/// False: not now.
+bool core::ask_to_publish(const reading& now, const entity_ref& of, outputs& out) {
+  publish_request request{
+      of, slots_.time_of(of.event, last_), slots_.index_of(of.event, applied_), activation::none, {}};
+  if (!entities_.prepare(now.host, of, request.activate, request.record))
+    return false;
+  out.publishes.push_back(std::move(request));
+  return true;
 }
 
 /// Only between entries: within one, a session may wait for its blocks.
@@ -292,6 +316,8 @@ void core::forget(event_number event, outputs& out) {
   deadlines_.erase_group(event);
   std::erase_if(open_effects_, [&](const auto& e) { return e.first.first.event == event; });
   std::erase_if(roster_, [&](const entity_ref& e) { return e.event == event; });
+  if (publish_woken_ && publish_woken_->event == event)
+    publish_woken_.reset();
   out.forgotten.push_back(event);
   forgotten_.push_back(event);
 }

@@ -119,6 +119,8 @@ void core::start_over() {
   log_bytes_ = 0;
   log_sizes_.clear();
   publish_due_ = false;
+  publish_asleep_.clear();
+  publish_woken_.reset();
   hashes_.forget(config_.consensus.self);
 }
 

@@ -241,6 +241,11 @@ struct transfer {
 /// A bridge knows nothing yet: everything that publishes does so again.
 struct publish_everything {};
 
+/// An entity did what a `publish_request` asked of it, whatever came of that.
+struct published {
+  entity_ref of;
+};
+
 /// Another replica's state hash after `index`; see state_hashes.hpp.
 struct compare_state {
   node_id from;
@@ -273,7 +278,7 @@ struct shrink {};
 
 using input = std::variant<start, tick, received, propose, ask_all, written, delivered, saved, checkpoint_flushed,
                            checkpoint_committed, checkpoint_now, peer_down, loaded, fetched, reconfigure, transfer,
-                           publish_everything, compare_state, move_slot, slot_pulled, shrink, vacate>;
+                           publish_everything, published, compare_state, move_slot, slot_pulled, shrink, vacate>;
 
 // ---- outputs ---------------------------------------------------------------------------------------------------------
 

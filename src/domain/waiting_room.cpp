@@ -137,9 +137,16 @@ std::vector<ticket_number> waiting_room::take_gone() {
 
 std::vector<ticket_number> waiting_room::all_gone() const {
   std::vector<ticket_number> gone;
-  for (auto t = count_.now_serving.value + 1; t <= book_.last().value; ++t)
-    if (is_terminal(book_.state_of({t})))
-      gone.push_back({t});
+  // Chunk by chunk: a line may be a million long, and its event answers nobody meanwhile.
+  const auto& chunks = book_.chunks();
+  auto from = count_.now_serving.value; // one before the first
+  for (auto chunk = from / ticket_chunk::capacity; chunk < chunks.size(); ++chunk) {
+    const auto& states = chunks[chunk]->states;
+    auto before = chunk * ticket_chunk::capacity;
+    for (auto row = from > before ? from - before : 0; row < states.size(); ++row)
+      if (is_terminal(states[row]))
+        gone.push_back({before + row + 1});
+  }
   return gone;
 }
 

@@ -120,10 +120,14 @@ public:
 
   /// Time passes, with a tick at the end. Pulses come by themselves.
   void pass(milliseconds time) {
+    let_pass(time);
+    settle();
+  }
+
+  void let_pass(milliseconds time) {
     now_ += time;
     wall_ += time;
     handle(tick{});
-    settle();
   }
 
   void take_checkpoint() {
@@ -155,7 +159,10 @@ public:
   std::vector<refusal_out> turned_away; // refusals that say where to ask
   std::vector<slot_pull> pulls;
   std::vector<event_number> left;
-  std::size_t shares_at_once = 0; // of a checkpoint, asked for and not given yet: the most there ever were
+  std::vector<entity_ref> publishers; // asked to, in order
+  std::size_t publishing = 0;         // and did not yet
+  std::size_t publishing_at_once = 0; // the most there ever were
+  std::size_t shares_at_once = 0;     // of a checkpoint, asked for and not given yet: the most there ever were
 
 private:
   void take(outputs& out) {
@@ -176,8 +183,16 @@ private:
         return saved{s.of, s.checkpoint, s.passivate, std::move(pieces)};
       });
     }
-    for (const auto& p : out.publishes)
+    for (const auto& p : out.publishes) {
       activate(p.of, p.activate, p.record);
+      ++publishing;
+      publishing_at_once = std::max(publishing_at_once, publishing);
+      publishers.push_back(p.of);
+      todo_.emplace_back([this, of = p.of]() -> input {
+        --publishing;
+        return published{of};
+      });
+    }
     for (auto& d : out.deliveries) {
       deliveries.push_back(d);
       todo_.emplace_back([this, d]() -> input {

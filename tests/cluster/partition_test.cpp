@@ -2,6 +2,7 @@
 #include "partition_fixture.hpp"
 
 #include <algorithm>
+#include <set>
 
 using namespace sluice;
 using namespace sluice::partition;
@@ -362,6 +363,42 @@ TEST_CASE("partition: a session goes to sleep with its changes and comes back wi
   r.take_checkpoint(); // asleep, it is part of it
   replica again{settings, r.stored()};
   CHECK(again.get<hold_reply>(session_of("alice"), hold_of(1, 1, {1})) == held);
+}
+
+TEST_CASE("partition: a new leader wakes one after the other to publish, and asks all who are awake at once",
+          "[cluster][partition]") {
+  replica before;
+  open_house(before, {"alice"});
+  before.take_checkpoint();
+  replica r{{}, before.stored()}; // it leads, and everybody is asleep
+  auto all = r.publishers;
+  REQUIRE(all.size() > 2);
+  CHECK(std::set<entity_ref>(all.begin(), all.end()).size() == all.size());
+  CHECK(r.publishing_at_once == 1);
+  for (const auto& of : all)
+    CHECK(r.is_active(of));
+
+  r.publishers.clear();
+  r.handle(publish_everything{});
+  CHECK(r.publishing_at_once == all.size());
+  r.settle();
+  CHECK(std::set<entity_ref>(r.publishers.begin(), r.publishers.end()) == std::set<entity_ref>(all.begin(), all.end()));
+}
+
+TEST_CASE("partition: who falls asleep as all shall publish is woken for it", "[cluster][partition]") {
+  config settings;
+  settings.entities.shared_idle = 2s;
+  replica r{settings};
+  open_house(r, {"alice"});
+  r.take_checkpoint(); // only what a checkpoint has goes to sleep
+  r.publishers.clear();
+  r.let_pass(3s);
+  REQUIRE(r.is_active(the_event)); // its last record is under way
+  r.handle(publish_everything{});
+  CHECK(r.publishers.empty());
+  r.settle();
+  CHECK(std::count(r.publishers.begin(), r.publishers.end(), the_event) == 1);
+  CHECK(r.is_active(the_event));
 }
 
 TEST_CASE("partition: a full queue refuses early and keeps what it took", "[cluster][partition]") {

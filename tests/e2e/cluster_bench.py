@@ -87,11 +87,18 @@ class Bench:
             say(f"  {disk_mib(self.cluster[1]):.0f} MiB")
         self.wipe(self.cluster[3])
 
-    def replica(self, waiting):
-        """A copy of a long line is made anew, while its leader goes on."""
+    def replica(self, waiting, rounds):
+        """A copy of a long line is made anew, again and again, while its leader goes on."""
         self.fill_line(waiting)
         self.cluster.make_lead(self.cluster[1], self.cluster.homes["show"])
-        for what, act in (("in peace", lambda: time.sleep(10)), ("while a copy is made", lambda: self.wipe(self.cluster[3]))):
+        time.sleep(5)
+        self.joins_while(lambda: time.sleep(2), rounds, "in peace, 2 s each")
+        self.joins_while(lambda: self.wipe(self.cluster[3]), rounds, "while a copy is made")
+
+    def joins_while(self, act, rounds, what):
+        """One after the other; each round counts from the join before it to the one behind it."""
+        longest, every = [], []
+        for _ in range(rounds):
             pauses = []
             stop = threading.Event()
             prober = threading.Thread(target=self.longest_pause, args=(stop, pauses))
@@ -99,9 +106,11 @@ class Bench:
             act()
             stop.set()
             prober.join()
-            pauses.sort()
-            say(f"{self.waiting} waiting, {what}: {len(pauses)} joins one after the other, p99 {pauses[int(len(pauses) * 0.99)] * 1000:.0f} ms, "
-                f"longest {pauses[-1] * 1000:.0f} ms")
+            longest.append(max(pauses))
+            every += pauses
+        every.sort()
+        say(f"{self.waiting} waiting, {what}: {len(every)} joins one after the other, p99 {every[int(len(every) * 0.99)] * 1000:.0f} ms; "
+            f"longest of each: {' '.join(f'{pause * 1000:.0f}' for pause in sorted(longest))} ms")
 
     def wipe(self, node):
         began = time.monotonic()
@@ -199,18 +208,20 @@ def main():
     p.add_argument("--rate", type=int, default=4000, help="joins a second meanwhile")
     p.add_argument("--refill", type=int, default=0, metavar="MIB", help="wipe a node of so much")
     p.add_argument("--replica", action="store_true", help="a copy of the line of --waiting people is made anew")
+    p.add_argument("--rounds", type=int, default=10, help="of it")
+    p.add_argument("--in", dest="folder", metavar="DIR", help="where the nodes keep their data: /dev/shm, if they shall not wait for one another's disk")
     p.add_argument("--move", action="store_true", help="an event with --waiting people, to other partitions")
     p.add_argument("--restart", action="store_true", help="with --waiting people and --reservations")
     p.add_argument("--waiting", type=int, default=1_000_000)
     p.add_argument("--reservations", type=int, default=100_000)
     options = p.parse_args()
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="sluice-cluster-bench-"))
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="sluice-cluster-bench-", dir=options.folder))
     bench = Bench(folder)
     try:
         if options.frozen:
             bench.frozen(options.frozen, options.rate)
         if options.replica:
-            bench.replica(options.waiting)
+            bench.replica(options.waiting, options.rounds)
         if options.move:
             bench.move(options.waiting)
         if options.restart:

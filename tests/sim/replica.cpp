@@ -173,9 +173,12 @@ void replica::tell_entities(partition::outputs& out) {
   for (auto& p : out.publishes)
     if (auto e = find(p.of, p.activate, p.record))
       post(e, [this, e, now = p.now] {
-        if (wake(*e) && node_.all_checkers().follows({node_.id(), node_.incarnation()}, id_))
+        if (!wake(*e))
+          return;
+        if (node_.all_checkers().follows({node_.id(), node_.incarnation()}, id_))
           for (const auto& published : e->shell->publish_all(now))
             node_.all_checkers().publish(actors::unbox(published));
+        handle(partition::published{e->ref});
       });
   for (auto& a : out.asks)
     if (auto e = find(a.what.to, a.activate, a.record))
