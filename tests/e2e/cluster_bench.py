@@ -4,9 +4,11 @@ long all of them take to serve after a power cut, how long an event stands still
     SLUICE_BIN=build/bin python3 tests/e2e/cluster_bench.py --frozen 60 --refill 1024 --restart --move --replica"""
 import argparse
 import json
+import os
 import pathlib
 import secrets
 import shutil
+import subprocess
 import sys
 import tempfile
 import threading
@@ -93,7 +95,15 @@ class Bench:
         self.cluster.make_lead(self.cluster[1], self.cluster.homes["show"])
         time.sleep(5)
         self.joins_while(lambda: time.sleep(2), rounds, "in peace, 2 s each")
-        self.joins_while(lambda: self.wipe(self.cluster[3]), rounds, "while a copy is made")
+        wiped = self.cluster[3]
+        self.joins_while(lambda: self.wipe(wiped), rounds, "while a copy is made on the same cores")
+        wiped.kill()
+        *ours, its = sorted(os.sched_getaffinity(0))
+        for process in (self.provider.process, *(n.process for n in self.cluster.live())):
+            subprocess.run(["taskset", "-acp", ",".join(map(str, ours)), str(process.pid)], stdout=subprocess.DEVNULL, check=True)
+        os.sched_setaffinity(0, ours)
+        wiped.prefix = ["taskset", "-c", str(its)]  # as it would have on a machine of its own
+        self.joins_while(lambda: self.wipe(wiped), rounds, "while a copy is made on a core of its own")
 
     def joins_while(self, act, rounds, what):
         """One after the other; each round counts from the join before it to the one behind it."""
